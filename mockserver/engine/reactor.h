@@ -1,0 +1,59 @@
+/*
+ * One thread, one epoll: it reads every pipe and every keeper's reports, and runs the
+ * engine's timers.
+ *
+ * Threads: reactor_add, reactor_change, reactor_call and reactor_post from any thread;
+ * everything else, and every callback, on the reactor's own thread.
+ */
+#ifndef STANDBOX_ENGINE_REACTOR_H
+#define STANDBOX_ENGINE_REACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+struct reactor;
+
+/* Something with a file descriptor.  Embedded in its owner, who keeps it alive until after reactor_remove and,
+   on the reactor thread, until the running batch is over (reactor_defer). */
+struct source {
+    int fd;                                             /* -1: not registered */
+    void (*ready)(struct source *source, uint32_t events);
+};
+
+/* A timer, embedded in its owner.  Zero-initialise; `fire` and `arg` set once. */
+struct timer {
+    void (*fire)(void *arg);
+    void *arg;
+    int64_t at_ns;     /* machine's monotonic time */
+    size_t slot;       /* place in the heap + 1; 0 = not set */
+};
+
+int reactor_new(struct reactor **out_reactor, const struct clock *clock, struct err *err);
+void reactor_free(struct reactor *reactor);             /* ends and joins the thread; NULL is fine */
+
+/* Register source->fd (level-triggered).  `events` as epoll's. */
+int reactor_add(struct reactor *reactor, struct source *source, uint32_t events, struct err *err);
+void reactor_change(struct reactor *reactor, struct source *source, uint32_t events);
+/* Unregister and close the descriptor; source->fd becomes -1.  Events already fetched for it are not delivered
+   when `ready` checks fd first (it must). */
+void reactor_close(struct reactor *reactor, struct source *source);
+
+/* Run fn(arg) on the reactor thread: after the current batch / and wait until it has run. */
+struct reactor_job { struct reactor_job *next; void (*fn)(void *arg); void *arg; };
+void reactor_post(struct reactor *reactor, struct reactor_job *job);  /* job lives until it has run */
+void reactor_call(struct reactor *reactor, void (*fn)(void *arg), void *arg);
+bool reactor_is_mine(const struct reactor *reactor);
+
+/* After the current batch of events (reactor thread only). */
+void reactor_defer(struct reactor *reactor, struct reactor_job *job);
+
+/* Reactor thread only.  Setting a set timer moves it. */
+int timer_set_api(struct reactor *reactor, struct timer *timer, int64_t api_ms);    /* CLOCK_NEVER cancels */
+int timer_set_real(struct reactor *reactor, struct timer *timer, int64_t delay_ms);
+void timer_cancel(struct reactor *reactor, struct timer *timer);
+
+#endif
