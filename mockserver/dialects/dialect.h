@@ -1,0 +1,117 @@
+/*
+ * The seam between transports and dialects.
+ *
+ * A transport carries bytes and calls a dialect's `handle` with an exchange; a dialect
+ * answers through the exchange and never sees sockets.  A new vendor is a folder below
+ * dialects/ and one row in main.c's table.
+ *
+ * Threads: `handle` runs on a transport's worker thread, one per request, and may block.
+ * An exchange belongs to that thread until `handle` returns.
+ */
+#ifndef STANDBOX_DIALECTS_DIALECT_H
+#define STANDBOX_DIALECTS_DIALECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct engine;
+
+/* ---- one HTTP request and its answer ------------------------------------------------ */
+
+struct exchange;
+
+/* How a transport implements an exchange (a test may bring its own). */
+struct exchange_ops {
+    /* Value of request header `name` (any case), or NULL.  Borrowed until handle returns. */
+    const char *(*header)(struct exchange *x, const char *name);
+    /* The whole body.  0 and out (borrowed until handle returns; may be "" with *len 0), or -1:
+       ERR_LIMIT (over the bound), ERR_CLOSED (cut short), ERR_TIMEOUT.  Reading twice gives the same. */
+    int (*body)(struct exchange *x, const char **out, size_t *len, struct err *err);
+    /* Add a response header before reply or stream_begin (copied). */
+    void (*add_header)(struct exchange *x, const char *name, const char *value);
+    /* Answer whole: Content-Length is always set, also for an empty body. */
+    int (*reply)(struct exchange *x, int status, const char *content_type, const void *body, size_t len);
+    /* Begin a 200 answer of unknown length; headers are flushed at once. */
+    int (*stream_begin)(struct exchange *x, int status, const char *content_type);
+    /* One chunk, on the wire when it returns.  -1: the client has gone. */
+    int (*stream_write)(struct exchange *x, const void *data, size_t len);
+    /* End the stream properly (terminating chunk). */
+    int (*stream_end)(struct exchange *x);
+    /* Has the client closed its connection for good?  A client that only ended its sending side has not. */
+    bool (*peer_gone)(struct exchange *x);
+};
+
+struct exchange {
+    const struct exchange_ops *ops;
+    const char *method;          /* "GET" ... */
+    const char *path;            /* percent-decoded once, no query, duplicate slashes collapsed, starts with "/" */
+    const char *query;           /* raw text behind "?", or "" */
+    const char *host;            /* Host header, lower case, with port if sent; "" when absent */
+    const char *base_url;        /* "http://127.0.0.1:8700": how this listener is reached, no trailing slash */
+    char request_id[40];         /* also sent as x-request-id by the transport, on every answer */
+    bool answered;               /* set by the transport's reply / stream_begin */
+};
+
+/* Short forms. */
+static inline const char *exchange_header(struct exchange *x, const char *name) { return x->ops->header(x, name); }
+static inline int exchange_body(struct exchange *x, const char **out, size_t *len, struct err *err)
+{
+    return x->ops->body(x, out, len, err);
+}
+static inline int exchange_reply(struct exchange *x, int status, const char *type, const void *body, size_t len)
+{
+    return x->ops->reply(x, status, type, body, len);
+}
+
+/* Decode query parameter `name` into `out`; false when absent.  Repeats: the first.  (dialects/query.c) */
+bool query_get(const char *query, const char *name, struct buf *out);
+
+/* ---- routing ------------------------------------------------------------------------ */
+
+#define ROUTE_MAX_PARAMS 4
+
+/* What a pattern such as "/api/sandbox/:id/stop" matched, percent-decoded. */
+struct route_params {
+    size_t count;
+    char value[ROUTE_MAX_PARAMS][256];
+};
+
+typedef void route_fn(void *dialect, struct exchange *x, const struct route_params *params);
+
+struct route {
+    const char *method;   /* "GET"; NULL: any */
+    const char *pattern;  /* literal segments and ":name" segments; a last segment "*" takes the rest */
+    route_fn *fn;
+};
+
+enum route_result { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
+
+/* First row that fits, in table order.  A parameter over 255 bytes fits nothing. (dialects/router.c) */
+enum route_result route_find(const struct route *routes, size_t count, const char *method, const char *path,
+                             const struct route **out_route, struct route_params *out_params);
+
+/* ---- a dialect ---------------------------------------------------------------------- */
+
+struct dialect_env {
+    struct engine *engine;        /* borrowed for the dialect's life */
+    const char *const *api_keys;  /* NULL-terminated; empty list: any non-empty key is taken */
+};
+
+struct dialect {
+    const char *name;                                        /* "hyperbrowser" */
+    int (*create)(void **out_self, const struct dialect_env *env, struct err *err);
+    void (*destroy)(void *self);                             /* NULL is fine */
+    /* Is this request mine?  By path prefix or host; the first dialect that says yes handles it. */
+    bool (*claims)(void *self, const struct exchange *x);
+    void (*handle)(void *self, struct exchange *x);          /* answers exactly once */
+    /* Forget what belongs to past sandboxes (admin reset); the engine's sandboxes are gone already. */
+    void (*reset)(void *self);
+    /* Lines that tell a person how to point this vendor's SDK at `base_url`, for stderr and docs. */
+    void (*describe)(struct buf *out, const char *base_url);
+};
+
+#endif
