@@ -57,6 +57,9 @@ int engine_probe_namespace(struct err *err);
    The lock lives as long as the process. */
 int engine_make_state_dir(struct buf *out, const char *root, struct err *err);
 
+/* Remove a folder made by engine_make_state_dir; after engine_free. */
+void engine_remove_state_dir(const char *path);
+
 /* ---- sandboxes ---------------------------------------------------------------------- */
 
 enum sandbox_state { SANDBOX_ACTIVE, SANDBOX_STOPPING, SANDBOX_CLOSED, SANDBOX_BROKEN, SANDBOX_STATES };

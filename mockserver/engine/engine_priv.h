@@ -29,6 +29,7 @@ struct engine {
     pthread_mutex_t lock;
     struct sandbox *first, **last;  /* oldest first; each holds a reference */
     atomic_uint_fast64_t next_proc_number;
+    unsigned closed;                /* how many of them are closed and only remembered */
     struct janitor *janitor;        /* stops sandboxes that nobody waits for */
 };
 
@@ -51,11 +52,14 @@ struct sandbox {
     struct proc *by_id[PROC_BUCKETS], *by_number[PROC_BUCKETS];
     unsigned live, finished;
     struct link *link;
+    unsigned link_users;            /* threads that are sending; the link is not freed under them */
     struct link_ticket *tickets;    /* answers somebody waits for */
     uint64_t next_ticket;
     bool keeper_stopped;            /* STOPPED arrived, or the link ended */
+    bool closing;                   /* somebody is in close_sandbox */
+    struct sandbox *janitor_next;   /* janitor's lock, like the two below it */
     bool janitor_has_it;
-    struct sandbox *janitor_next;
+    enum stop_reason janitor_reason;
     struct timer lifetime;          /* reactor thread */
 };
 
@@ -93,8 +97,11 @@ struct proc {
     bool pty, stdin_is_pipe;
     int64_t timeout_ms, term_grace_ms, drain_grace_ms;
     uint64_t keep_bytes;
+    struct reactor_job destroy;
     pthread_mutex_t lock;           /* everything below */
-    pthread_cond_t changed;
+    pthread_cond_t changed;         /* facts, output, room for stdin */
+    pthread_cond_t moved;           /* view.state has reached what somebody waits for */
+    unsigned waiting[PROC_STATES];  /* how many wait for a state */
     struct fact *facts;             /* those with seq > facts_dropped */
     size_t fact_count, fact_cap;
     uint64_t facts_dropped;
@@ -118,6 +125,14 @@ enum proc_event {
 };
 struct proc_happening { pid_t pid; int fd; struct fact end; };
 void proc_happen(struct proc *proc, enum proc_event event, const struct proc_happening *what);
+/* The keeper has sent a signal. */
+void proc_note_signal(struct proc *proc, int signo, enum fact_who who);
+
+/* proc.c: wait on `cond` with proc->lock held, until it is signalled or API `deadline_ms`.  With an `interrupt` it
+   looks up once a second and asks it, lock released. */
+enum wait_result { WAIT_CHANGED, WAIT_DEADLINE, WAIT_INTERRUPTED };
+enum wait_result proc_wait_change(struct proc *proc, pthread_cond_t *cond, int64_t deadline_ms,
+                                  interrupt_fn *interrupt, void *arg);
 
 /* proc_log.c, with proc->lock held. */
 struct fact *proc_append_fact(struct proc *proc, enum fact_kind kind);   /* NULL: no memory, counted as lost */
@@ -132,16 +147,35 @@ void proc_adopt_pty(struct proc *proc, int master);     /* reactor thread, no lo
 void proc_close_stream(struct proc *proc, enum stream_slot slot);  /* reactor thread, lock held */
 void proc_close_all(struct proc *proc);                 /* reactor thread, no lock */
 
-/* sandbox.c */
+/* sandbox_procs.c */
+int sandbox_list_proc(struct sandbox *sandbox, struct proc *proc, struct err *err);  /* ERR_CONFLICT: not active */
 void sandbox_proc_finished(struct sandbox *sandbox, struct proc *proc);  /* reactor thread, no lock */
+struct proc *sandbox_find_number(struct sandbox *sandbox, uint64_t number);  /* returns a reference */
+struct proc **sandbox_live_procs(struct sandbox *sandbox, size_t *out_count);  /* not finished; references */
+void sandbox_forget_procs(struct sandbox *sandbox);
+
+/* sandbox_link.c */
 void sandbox_on_report(void *arg, const struct keeper_report *report, int fd);
 void sandbox_on_link_end(void *arg);
-struct proc *sandbox_find_number(struct sandbox *sandbox, uint64_t number);  /* returns a reference */
+/* Send to the keeper from any thread. */
+int sandbox_send(struct sandbox *sandbox, const struct keeper_request *request, const void *text, size_t len,
+                 const int *fds, size_t fd_count, struct err *err);
+/* Send and wait for the answer; its value goes to *out_value. */
 int sandbox_ask(struct sandbox *sandbox, struct keeper_request *request, int *out_value, struct err *err);
+
+/* sandbox.c */
+void engine_cond_init(pthread_cond_t *cond);            /* waits by the machine's monotonic time */
+struct timespec engine_real_deadline(int64_t delay_ms); /* for it */
+void sandbox_begin_stop(struct sandbox *sandbox, enum stop_reason reason);
+int sandbox_finish_stop(struct sandbox *sandbox, struct err *err);
+void engine_stop_all(struct engine *engine);            /* for the server's end */
+
+/* census.c: kill and reap what a dead keeper left to the server. */
+void orphans_kill(struct engine *engine);
 
 /* janitor.c: a thread that stops sandboxes on behalf of the reactor, which may not wait. */
 int janitor_new(struct janitor **out_janitor, struct err *err);
 void janitor_free(struct janitor *janitor);
-void janitor_give(struct janitor *janitor, struct sandbox *sandbox, enum stop_reason reason);
+void janitor_give(struct janitor *janitor, struct sandbox *sandbox, enum stop_reason reason);  /* any thread */
 
 #endif

@@ -257,12 +257,17 @@ int sandbox_home_new(struct sandbox_home **out_home, const struct host_tools *to
     return 0;
 }
 
+void sandbox_home_remove(const struct sandbox_home *home)
+{
+    if (home->folder != NULL)
+        remove_tree(home->folder);
+}
+
 void sandbox_home_free(struct sandbox_home *home)
 {
     if (home == NULL)
         return;
-    if (home->folder != NULL)
-        remove_tree(home->folder);
+    sandbox_home_remove(home);
     free(home->folder);
     free(home->user);
     free(home->home);

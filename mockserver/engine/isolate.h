@@ -50,7 +50,9 @@ struct sandbox_home {
 /* Make the folders of sandbox `id` below `state_dir`. */
 int sandbox_home_new(struct sandbox_home **out_home, const struct host_tools *tools, const char *state_dir,
                      const char *id, enum isolation isolation, const char *user, struct err *err);
-/* Remove the folders (all processes must be dead) and free.  NULL is fine. */
+/* Remove the folders (all processes must be dead); the rest stays readable. */
+void sandbox_home_remove(const struct sandbox_home *home);
+/* Remove the folders and free.  NULL is fine. */
 void sandbox_home_free(struct sandbox_home *home);
 
 /* The keeper's command line and environment. */

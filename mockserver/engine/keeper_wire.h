@@ -21,7 +21,7 @@
 enum keeper_op {
     KEEPER_SPAWN = 1,   /* fds: [stdin,] stdout, stderr (none of them with a pty) [, memfd] */
     KEEPER_SIGNAL,      /* to the group of `number`; answered by SIGNAL_DONE */
-    KEEPER_KILL_TREE,   /* answered by KILL_DONE */
+    KEEPER_KILL_TREE,   /* SIGNAL_DONE without a ticket when the process itself lived; answered by KILL_DONE */
     KEEPER_STOP         /* kill all, report every exit, then STOPPED, then exit */
 };
 
@@ -39,6 +39,7 @@ struct keeper_request {
     uint64_t number;
     uint64_t ticket;        /* echoed in the answer of SIGNAL and KILL_TREE */
     int32_t signo;
+    uint32_t who;           /* enum fact_who; echoed with what it did */
     uint32_t uid, gid;
     uint16_t rows, cols;
     uint32_t argc, envc;
@@ -51,7 +52,7 @@ enum keeper_event {
     KEEPER_START_FAILED,    /* value = errno, stage */
     KEEPER_EXITED,          /* value = exit code */
     KEEPER_DIED,            /* value = signal, stage = 1 when core was dumped */
-    KEEPER_SIGNAL_DONE,     /* value = errno or 0 */
+    KEEPER_SIGNAL_DONE,     /* value = errno or 0, stage = signal, who; comes before the end that it causes */
     KEEPER_KILL_DONE,       /* value = how many were still alive */
     KEEPER_STOPPED
 };
@@ -66,7 +67,7 @@ struct keeper_report {
     uint64_t number;
     uint64_t ticket;
     uint32_t stage;
-    uint32_t pad;
+    uint32_t who;
 };
 
 /* Send one packet with up to KEEPER_MAX_FDS descriptors.  `flags` as sendmsg's.  0 or -1 with errno. */

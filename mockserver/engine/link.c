@@ -18,7 +18,8 @@
 #define KEEPER_SOCKET_FD 3
 
 struct link {
-    struct source source;        /* first */
+    struct source source;        /* first; its descriptor is open until link_free: others may be sending */
+    bool ended;                  /* reactor thread */
     struct link_config config;
     pid_t pid;
 };
@@ -100,7 +101,7 @@ static void link_ready(struct source *source, uint32_t events)
 {
     (void) events;
     struct link *link = (struct link *) source;
-    while (source->fd >= 0) {
+    while (!link->ended && source->fd >= 0) {
         struct keeper_report report;
         int fds[KEEPER_MAX_FDS];
         size_t fd_count;
@@ -108,7 +109,8 @@ static void link_ready(struct source *source, uint32_t events)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n != (ssize_t) sizeof report) {
-            reactor_close(link->config.reactor, source);
+            link->ended = true;
+            reactor_remove(link->config.reactor, source);
             link->config.on_end(link->config.arg);
             return;
         }
@@ -212,7 +214,7 @@ static bool has_exited(pid_t pid, int limit_ms)
 {
     int fd = (int) syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0)
-        return false;
+        return errno == ESRCH;
     struct pollfd p = { .fd = fd, .events = POLLIN };
     int rc;
     do

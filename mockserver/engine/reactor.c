@@ -269,11 +269,16 @@ void reactor_change(struct reactor *r, struct source *source, uint32_t events)
     CHECK(epoll_ctl(r->epoll_fd, EPOLL_CTL_MOD, source->fd, &ev) == 0);
 }
 
+void reactor_remove(struct reactor *r, struct source *source)
+{
+    (void) epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
 void reactor_close(struct reactor *r, struct source *source)
 {
     if (source->fd < 0)
         return;
-    (void) epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    reactor_remove(r, source);
     close(source->fd);
     source->fd = -1;
 }

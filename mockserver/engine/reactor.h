@@ -38,6 +38,8 @@ void reactor_free(struct reactor *reactor);             /* ends and joins the th
 /* Register source->fd (level-triggered).  `events` as epoll's. */
 int reactor_add(struct reactor *reactor, struct source *source, uint32_t events, struct err *err);
 void reactor_change(struct reactor *reactor, struct source *source, uint32_t events);
+/* Unregister only: the descriptor stays open, and source->fd as it is. */
+void reactor_remove(struct reactor *reactor, struct source *source);
 /* Unregister and close the descriptor; source->fd becomes -1.  Events already fetched for it are not delivered
    when `ready` checks fd first (it must). */
 void reactor_close(struct reactor *reactor, struct source *source);

@@ -116,3 +116,8 @@ int engine_make_state_dir(struct buf *out, const char *root, struct err *err)
     buf_add(out, path.data, path.len);
     return 0;
 }
+
+void engine_remove_state_dir(const char *path)
+{
+    remove_tree(path);
+}

@@ -45,18 +45,25 @@ static _Noreturn void end_everything(struct keeper *k)
     _exit(0);
 }
 
-static void serve_signal(struct keeper *k, const struct keeper_request *request)
+/* Reported under the lock, which the reaper takes too: the server hears of the signal before it hears of the end. */
+static void send_signal(struct keeper *k, const struct keeper_request *request, int signo, uint64_t ticket)
 {
-    struct keeper_report report = { .event = KEEPER_SIGNAL_DONE, .number = request->number,
-                                    .ticket = request->ticket };
-    pthread_mutex_lock(&k->lock);
+    struct keeper_report report = { .event = KEEPER_SIGNAL_DONE, .number = request->number, .ticket = ticket,
+                                    .stage = (uint32_t) signo, .who = request->who };
     const struct kept *kept = table_find_number(k, request->number);
     if (kept == NULL || kept->reaped)
         report.value = ESRCH;
-    else if (kill(-kept->pid, request->signo) != 0 && kill(kept->pid, request->signo) != 0)
+    else if (kill(-kept->pid, signo) != 0 && kill(kept->pid, signo) != 0)
         report.value = errno;
+    if (ticket != 0 || report.value == 0)
+        keeper_report(k, &report, NULL);
+}
+
+static void serve_signal(struct keeper *k, const struct keeper_request *request)
+{
+    pthread_mutex_lock(&k->lock);
+    send_signal(k, request, request->signo, request->ticket);
     pthread_mutex_unlock(&k->lock);
-    keeper_report(k, &report, NULL);
 }
 
 static void serve_kill(struct keeper *k, const struct keeper_request *request)
@@ -66,8 +73,7 @@ static void serve_kill(struct keeper *k, const struct keeper_request *request)
     pthread_mutex_lock(&k->lock);
     const struct kept *kept = table_find_number(k, request->number);
     pid_t root = kept == NULL ? 0 : kept->pid;
-    if (kept != NULL && !kept->reaped)
-        kill(-root, SIGKILL);
+    send_signal(k, request, SIGKILL, 0);
     pthread_mutex_unlock(&k->lock);
     report.value = tree_kill(k, request->number, root, KILL_LIMIT_MS);
     keeper_report(k, &report, NULL);

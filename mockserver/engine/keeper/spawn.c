@@ -207,21 +207,23 @@ static void report_failure(struct keeper *k, uint64_t number, int stage, int err
                                                .value = errnum, .stage = (uint32_t) stage }, NULL);
 }
 
-/* Say what became of it, then let the reaper have it: in this order, so that STARTED comes before EXITED. */
+/* Say what became of it, then let the reaper have it: all under one lock, so that a signal finds the process as
+   soon as the server knows of it, and STARTED comes before EXITED. */
 static void settle(struct keeper *k, struct spawner *s, struct child_plan *plan, pid_t pid, int master)
 {
+    int fork_errno = errno;
     uint64_t number = plan->request->number;
     bool failed = pid < 0 || plan->failed_stage != STAGE_NONE;
+    pthread_mutex_lock(&k->lock);
+    if (!failed && table_add(k, number, pid) == NULL)
+        kill(pid, SIGKILL);     /* cannot be tracked: better dead than lost */
     if (pid < 0)
-        report_failure(k, number, STAGE_FORK, errno);
+        report_failure(k, number, STAGE_FORK, fork_errno);
     else if (failed)
         report_failure(k, number, plan->failed_stage, plan->failed_errno);
     else
         keeper_report(k, &(struct keeper_report) { .event = KEEPER_STARTED, .number = number,
                                                    .value = pid }, master >= 0 ? &master : NULL);
-    pthread_mutex_lock(&k->lock);
-    if (!failed && table_add(k, number, pid) == NULL)
-        kill(pid, SIGKILL);     /* cannot be tracked: better dead than lost */
     s->starting = 0;
     k->childless = false;
     pthread_cond_broadcast(&k->changed);

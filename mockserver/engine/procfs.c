@@ -1,0 +1,123 @@
+#include "engine/procfs.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static ssize_t read_file(const char *path, char *out, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    size_t len = 0;
+    ssize_t n;
+    while (len + 1 < room && (n = read(fd, out + len, room - 1 - len)) > 0)
+        len += (size_t) n;
+    close(fd);
+    out[len] = '\0';
+    return (ssize_t) len;
+}
+
+/* The name in brackets may hold brackets itself: fields start behind the last one. */
+static bool read_entry(pid_t pid, struct procfs_entry *out)
+{
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
+    if (read_file(path, text, sizeof text) <= 0)
+        return false;
+    char *open_bracket = strchr(text, '('), *close_bracket = strrchr(text, ')');
+    if (open_bracket == NULL || close_bracket == NULL)
+        return false;
+    *out = (struct procfs_entry) { .pid = pid };
+    size_t len = (size_t) (close_bracket - open_bracket - 1);
+    memcpy(out->comm, open_bracket + 1, len < 16 ? len : 16);
+    return sscanf(close_bracket + 1, " %c %d", &out->state, &out->ppid) == 2;
+}
+
+static struct procfs_entry *read_all(size_t *out_count)
+{
+    struct procfs_entry *list = NULL, entry;
+    size_t count = 0, cap = 0;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *e; proc != NULL && (e = readdir(proc)) != NULL;) {
+        if (!isdigit((unsigned char) e->d_name[0]) || !read_entry((pid_t) strtol(e->d_name, NULL, 10), &entry))
+            continue;
+        if (count == cap) {
+            cap = cap == 0 ? 256 : cap * 2;
+            struct procfs_entry *more = realloc(list, cap * sizeof *list);
+            if (more == NULL)
+                break;
+            list = more;
+        }
+        list[count++] = entry;
+    }
+    if (proc != NULL)
+        closedir(proc);
+    *out_count = count;
+    return list;
+}
+
+static int by_pid(const void *a, const void *b)
+{
+    pid_t x = ((const struct procfs_entry *) a)->pid, y = ((const struct procfs_entry *) b)->pid;
+    return (x > y) - (x < y);
+}
+
+static void spread(struct procfs_entry *list, size_t count)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 0; i < count; i++) {
+            struct procfs_entry key = { .pid = list[i].ppid };
+            const struct procfs_entry *parent =
+                list[i].is_below ? NULL : bsearch(&key, list, count, sizeof *list, by_pid);
+            if (parent != NULL && parent->is_below)
+                list[i].is_below = changed = true;
+        }
+    }
+}
+
+struct procfs_entry *procfs_tree(pid_t root, size_t *out_count)
+{
+    size_t count, kept = 0;
+    struct procfs_entry *list = read_all(&count);
+    if (count > 0)
+        qsort(list, count, sizeof *list, by_pid);
+    for (size_t i = 0; i < count; i++)
+        list[i].is_below = list[i].pid == root;
+    spread(list, count);
+    for (size_t i = 0; i < count; i++)
+        if (list[i].is_below)
+            list[kept++] = list[i];
+    *out_count = kept;
+    return list;
+}
+
+pid_t procfs_inner_pid(pid_t pid)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int) pid);
+    char *line = read_file(path, text, sizeof text) <= 0 ? NULL : strstr(text, "\nNSpid:");
+    if (line == NULL)
+        return pid;
+    line += strlen("\nNSpid:");
+    line[strcspn(line, "\n")] = '\0';
+    char *last = strrchr(line, '\t');
+    return last == NULL ? pid : (pid_t) strtol(last, NULL, 10);
+}
+
+bool procfs_runs(pid_t pid, const char *program, const char *other)
+{
+    char path[64], exe[PATH_MAX];
+    snprintf(path, sizeof path, "/proc/%d/exe", (int) pid);
+    ssize_t n = readlink(path, exe, sizeof exe - 1);
+    if (n <= 0)
+        return false;
+    exe[n] = '\0';
+    return (program != NULL && strcmp(exe, program) == 0) || (other != NULL && strcmp(exe, other) == 0);
+}

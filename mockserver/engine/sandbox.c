@@ -1,0 +1,451 @@
+/* Sandboxes: made, found, stopped. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "engine/engine_priv.h"
+
+#define STOP_LIMIT_MS 10000       /* the keeper fights five seconds for the last process */
+#define MAX_CLOSED 1000           /* closed sandboxes that are remembered */
+
+/* ---- small things ---------------------------------------------------------------------- */
+
+void engine_cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+struct timespec engine_real_deadline(int64_t delay_ms)
+{
+    int64_t ns = mono_ns() + delay_ms * 1000000LL;
+    return (struct timespec) { .tv_sec = ns / 1000000000LL, .tv_nsec = ns % 1000000000LL };
+}
+
+static void make_uuid(char out[37])
+{
+    unsigned char b[16];
+    CHECK(getrandom(b, sizeof b, 0) == (ssize_t) sizeof b);
+    b[6] = (unsigned char) ((b[6] & 0x0f) | 0x40);
+    b[8] = (unsigned char) ((b[8] & 0x3f) | 0x80);
+    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+struct sandbox *sandbox_ref(struct sandbox *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void sandbox_unref(struct sandbox *s)
+{
+    if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    CHECK(s->link == NULL && s->newest == NULL);
+    if (s->free_record != NULL)
+        s->free_record(s->record);
+    sandbox_home_free(s->home);
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* ---- create ---------------------------------------------------------------------------- */
+
+static void fire_lifetime(void *arg)
+{
+    struct sandbox *s = arg;
+    janitor_give(s->engine->janitor, s, STOP_EXPIRED);
+}
+
+static void start_lifetime(void *arg)
+{
+    struct sandbox *s = arg;
+    int64_t end = clock_deadline(s->engine->config.clock, s->lifetime_ms);
+    CHECK(timer_set_api(s->engine->reactor, &s->lifetime, end) == 0);
+}
+
+static void end_lifetime(void *arg)
+{
+    struct sandbox *s = arg;
+    timer_cancel(s->engine->reactor, &s->lifetime);
+}
+
+static struct sandbox *sandbox_alloc(struct engine *engine, const struct sandbox_spec *spec)
+{
+    struct sandbox *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->engine = engine;
+    s->refs = 1;
+    make_uuid(s->id);
+    s->dialect = spec->dialect;
+    s->lifetime_ms = spec->lifetime_ms;
+    s->created_ms = clock_wall_ms(engine->config.clock);
+    s->lifetime = (struct timer) { .fire = fire_lifetime, .arg = s };
+    pthread_mutex_init(&s->lock, NULL);
+    engine_cond_init(&s->changed);
+    return s;
+}
+
+static int start_keeper(struct sandbox *s, const struct sandbox_spec *spec, struct err *err)
+{
+    struct engine *engine = s->engine;
+    struct string_list argv = { 0 }, env = { 0 };
+    struct link *link = NULL;
+    sandbox_home_command(s->home, &engine->tools, engine->keeper_path, spec, &argv, &env);
+    struct link_config config = { .reactor = engine->reactor, .argv = argv.items, .env = env.items,
+                                  .on_report = sandbox_on_report, .on_end = sandbox_on_link_end, .arg = s };
+    int rc = argv.failed || env.failed ? err_set(err, ERR_NOMEM, 0, "sandbox") : link_start(&link, &config, err);
+    string_list_fini(&argv);
+    string_list_fini(&env);
+    if (rc != 0)
+        return -1;
+    pthread_mutex_lock(&s->lock);
+    s->link = link;
+    bool dead = s->keeper_stopped;
+    pthread_mutex_unlock(&s->lock);
+    if (!dead)
+        return 0;
+    s->link = NULL;
+    link_free(link);
+    return err_set(err, ERR_IO, 0, "the sandbox's keeper ended at once");
+}
+
+/* Dropping the last reference frees the sandbox, so the list is told after the lock. */
+static void list_sandbox(struct engine *engine, struct sandbox *s)
+{
+    pthread_mutex_lock(&engine->lock);
+    *engine->last = sandbox_ref(s);
+    engine->last = &s->next;
+    pthread_mutex_unlock(&engine->lock);
+}
+
+int sandbox_create(struct engine *engine, const struct sandbox_spec *spec, struct sandbox **out_sandbox,
+                   struct err *err)
+{
+    struct sandbox *s = sandbox_alloc(engine, spec);
+    if (s == NULL)
+        return err_set(err, ERR_NOMEM, 0, "sandbox");
+    const char *user = spec->user != NULL ? spec->user : "user";
+    if (sandbox_home_new(&s->home, &engine->tools, engine->state_dir, s->id, engine->config.isolation, user,
+                         err) != 0 ||
+        start_keeper(s, spec, err) != 0) {
+        sandbox_unref(s);
+        return -1;
+    }
+    list_sandbox(engine, s);
+    if (s->lifetime_ms > 0)
+        reactor_call(engine->reactor, start_lifetime, s);
+    *out_sandbox = s;
+    return 0;
+}
+
+/* ---- find ------------------------------------------------------------------------------ */
+
+static bool is_of(const struct sandbox *s, const char *dialect)
+{
+    return dialect == NULL || strcmp(s->dialect, dialect) == 0;
+}
+
+struct sandbox *engine_find_sandbox(struct engine *engine, const char *dialect, const char *id)
+{
+    pthread_mutex_lock(&engine->lock);
+    struct sandbox *s = engine->first;
+    while (s != NULL && !(strcmp(s->id, id) == 0 && is_of(s, dialect)))
+        s = s->next;
+    if (s != NULL)
+        sandbox_ref(s);
+    pthread_mutex_unlock(&engine->lock);
+    return s;
+}
+
+struct sandbox **engine_list_sandboxes(struct engine *engine, const char *dialect, size_t *out_count)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&engine->lock);
+    for (struct sandbox *s = engine->first; s != NULL; s = s->next)
+        n += is_of(s, dialect);
+    struct sandbox **list = n == 0 ? NULL : calloc(n, sizeof(struct sandbox *));
+    n = 0;
+    for (struct sandbox *s = list == NULL ? NULL : engine->first; s != NULL; s = s->next)
+        if (is_of(s, dialect))
+            list[n++] = sandbox_ref(s);
+    pthread_mutex_unlock(&engine->lock);
+    *out_count = n;
+    return list;
+}
+
+void sandbox_list_free(struct sandbox **list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sandbox_unref(list[i]);
+    free(list);
+}
+
+/* ---- look ------------------------------------------------------------------------------ */
+
+const char *sandbox_id(const struct sandbox *s)
+{
+    return s->id;
+}
+
+const char *sandbox_home(const struct sandbox *s)
+{
+    return s->home->home;
+}
+
+const char *sandbox_user(const struct sandbox *s)
+{
+    return s->home->user;
+}
+
+int64_t sandbox_created_ms(const struct sandbox *s)
+{
+    return s->created_ms;
+}
+
+enum sandbox_state sandbox_get_state(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    enum sandbox_state state = s->state;
+    pthread_mutex_unlock(&s->lock);
+    return state;
+}
+
+enum stop_reason sandbox_get_stop_reason(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    enum stop_reason reason = s->reason;
+    pthread_mutex_unlock(&s->lock);
+    return reason;
+}
+
+int64_t sandbox_ended_ms(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    int64_t ended = s->ended_ms;
+    pthread_mutex_unlock(&s->lock);
+    return ended;
+}
+
+void sandbox_attach(struct sandbox *s, void *record, void (*free_record)(void *))
+{
+    pthread_mutex_lock(&s->lock);
+    CHECK(s->record == NULL);
+    s->record = record;
+    s->free_record = free_record;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void *sandbox_record(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    void *record = s->record;
+    pthread_mutex_unlock(&s->lock);
+    return record;
+}
+
+/* ---- stop ------------------------------------------------------------------------------ */
+
+static void note_stop_signals(struct sandbox *s)
+{
+    size_t count;
+    struct proc **live = sandbox_live_procs(s, &count);
+    for (size_t i = 0; i < count; i++)
+        proc_note_signal(live[i], SIGKILL, WHO_SANDBOX_STOP);
+    proc_list_free(live, count);
+}
+
+void sandbox_begin_stop(struct sandbox *s, enum stop_reason reason)
+{
+    pthread_mutex_lock(&s->lock);
+    bool first = s->state == SANDBOX_ACTIVE || s->state == SANDBOX_BROKEN;
+    if (first) {
+        s->reason = s->state == SANDBOX_BROKEN ? STOP_KEEPER_DIED : reason;
+        s->state = SANDBOX_STOPPING;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (!first)
+        return;
+    note_stop_signals(s);
+    struct keeper_request request = { .op = KEEPER_STOP };
+    (void) sandbox_send(s, &request, NULL, 0, NULL, 0, NULL);    /* a keeper that is gone has stopped */
+}
+
+/* With the lock held; false when the time is up. */
+static bool wait_until(struct sandbox *s, bool (*is_so)(const struct sandbox *s), int64_t limit_ms)
+{
+    struct timespec until = engine_real_deadline(limit_ms);
+    int rc = 0;
+    while (!is_so(s) && rc == 0)
+        rc = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+    return is_so(s);
+}
+
+static bool keeper_has_stopped(const struct sandbox *s)
+{
+    return s->keeper_stopped;
+}
+
+static bool nothing_lives(const struct sandbox *s)
+{
+    return s->live == 0;
+}
+
+static bool nobody_sends(const struct sandbox *s)
+{
+    return s->link_users == 0;
+}
+
+static bool is_closed(const struct sandbox *s)
+{
+    return s->state == SANDBOX_CLOSED;
+}
+
+static void lose_live_procs(void *arg)
+{
+    size_t count;
+    struct proc **live = sandbox_live_procs(arg, &count);
+    for (size_t i = 0; i < count; i++)
+        proc_happen(live[i], EVENT_KEEPER_LOST, NULL);
+    proc_list_free(live, count);
+}
+
+/* The keeper's own death, if it comes to that, takes what is left. */
+static void end_link(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->keeper_stopped = true;
+    wait_until(s, nobody_sends, STOP_LIMIT_MS);
+    CHECK(s->link_users == 0);
+    struct link *link = s->link;
+    s->link = NULL;
+    pthread_mutex_unlock(&s->lock);
+    link_free(link);
+}
+
+static void remember_or_forget(struct engine *engine);
+
+static void close_sandbox(struct sandbox *s)
+{
+    struct engine *engine = s->engine;
+    pthread_mutex_lock(&s->lock);
+    wait_until(s, keeper_has_stopped, STOP_LIMIT_MS);
+    wait_until(s, nothing_lives, STOP_LIMIT_MS / 10);
+    pthread_mutex_unlock(&s->lock);
+    reactor_call(engine->reactor, end_lifetime, s);
+    end_link(s);
+    reactor_call(engine->reactor, lose_live_procs, s);
+    if (s->reason == STOP_KEEPER_DIED)
+        orphans_kill(engine);
+    sandbox_home_remove(s->home);
+    sandbox_forget_procs(s);
+    pthread_mutex_lock(&s->lock);
+    s->ended_ms = clock_wall_ms(engine->config.clock);
+    s->state = SANDBOX_CLOSED;
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->lock);
+    remember_or_forget(engine);
+}
+
+/* One caller closes; the others wait for it. */
+int sandbox_finish_stop(struct sandbox *s, struct err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    bool mine = s->state == SANDBOX_STOPPING && !s->closing;
+    s->closing = s->closing || mine;
+    bool closed = mine || wait_until(s, is_closed, 3 * STOP_LIMIT_MS);
+    pthread_mutex_unlock(&s->lock);
+    if (mine)
+        close_sandbox(s);
+    return closed ? 0 : err_set(err, ERR_TIMEOUT, 0, "sandbox %s does not stop", s->id);
+}
+
+int sandbox_stop(struct sandbox *s, enum stop_reason reason, struct err *err)
+{
+    sandbox_begin_stop(s, reason);
+    return sandbox_finish_stop(s, err);
+}
+
+/* ---- remembering ----------------------------------------------------------------------- */
+
+static struct sandbox *unlist(struct engine *engine, struct sandbox **at)
+{
+    struct sandbox *s = *at;
+    *at = s->next;
+    if (engine->last == &s->next)
+        engine->last = at;
+    s->next = NULL;
+    return s;
+}
+
+static void remember_or_forget(struct engine *engine)
+{
+    struct sandbox *forgotten = NULL;
+    pthread_mutex_lock(&engine->lock);
+    if (++engine->closed > MAX_CLOSED) {
+        struct sandbox **at = &engine->first;
+        while (*at != NULL && sandbox_get_state(*at) != SANDBOX_CLOSED)
+            at = &(*at)->next;
+        if (*at != NULL) {
+            forgotten = unlist(engine, at);
+            engine->closed--;
+        }
+    }
+    pthread_mutex_unlock(&engine->lock);
+    sandbox_unref(forgotten);
+}
+
+static void forget_closed(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    struct sandbox *gone = NULL, **at = &engine->first;
+    while (*at != NULL) {
+        if (sandbox_get_state(*at) != SANDBOX_CLOSED) {
+            at = &(*at)->next;
+            continue;
+        }
+        struct sandbox *s = unlist(engine, at);
+        s->next = gone;
+        gone = s;
+    }
+    engine->closed = 0;
+    pthread_mutex_unlock(&engine->lock);
+    while (gone != NULL) {
+        struct sandbox *next = gone->next;
+        sandbox_unref(gone);
+        gone = next;
+    }
+}
+
+static void stop_all(struct engine *engine, enum stop_reason reason)
+{
+    size_t count;
+    struct sandbox **list = engine_list_sandboxes(engine, NULL, &count);
+    /* All begin to die before any is waited for. */
+    for (size_t i = 0; i < count; i++)
+        sandbox_begin_stop(list[i], reason);
+    for (size_t i = 0; i < count; i++)
+        (void) sandbox_finish_stop(list[i], NULL);
+    sandbox_list_free(list, count);
+}
+
+void engine_reset(struct engine *engine)
+{
+    stop_all(engine, STOP_REQUEST);
+    forget_closed(engine);
+}
+
+void engine_stop_all(struct engine *engine)
+{
+    stop_all(engine, STOP_SHUTDOWN);
+    forget_closed(engine);
+}
