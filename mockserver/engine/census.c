@@ -44,9 +44,11 @@ struct census_entry *sandbox_census(struct sandbox *s, size_t *out_count)
 
 #define HUNT_ROUNDS 100
 
+/* With namespaces our children are bubblewraps; a keeper that has become our child has lost its own. */
 static bool is_a_keeper(struct engine *engine, pid_t pid)
 {
-    return procfs_runs(pid, engine->keeper_path, engine->tools.bwrap[0] != '\0' ? engine->tools.bwrap : NULL);
+    bool isolated = engine->config.isolation == ISOLATION_NAMESPACE;
+    return procfs_runs(pid, isolated ? engine->tools.bwrap : engine->keeper_path);
 }
 
 static bool kill_tree_of(pid_t root)

@@ -96,6 +96,7 @@ int sandbox_stop(struct sandbox *sandbox, enum stop_reason reason, struct err *e
 /* Stop and forget every sandbox (synchronous). */
 void engine_reset(struct engine *engine);
 
+struct engine *sandbox_engine(const struct sandbox *sandbox);
 const char *sandbox_id(const struct sandbox *sandbox);  /* a uuid */
 enum sandbox_state sandbox_get_state(struct sandbox *sandbox);
 enum stop_reason sandbox_get_stop_reason(struct sandbox *sandbox);

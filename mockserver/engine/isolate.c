@@ -93,7 +93,9 @@ static bool find_program(const char *name, const char *path, char *out, size_t r
    not a whole home folder. */
 static bool install_prefix(const char *program, char *out, size_t room)
 {
-    snprintf(out, room, "%s", program);
+    int n = snprintf(out, room, "%s", program);
+    if (n < 0 || (size_t) n >= room)
+        return false;
     char *bin = strstr(out, "/bin/");
     if (bin == NULL || strchr(bin + 5, '/') != NULL)
         return false;

@@ -98,11 +98,9 @@ static void out_ready(struct source *source, uint32_t events)
     struct stream *s = (struct stream *) source;
     if (source->fd < 0)
         return;
-    struct proc *p = proc_ref(s->proc);
-    enum pump_result result = pump(s);
-    if (result == PUMP_OVER)
+    /* No reference taken: a process whose last one is gone is freed by this thread, after the batch. */
+    if (pump(s) == PUMP_OVER)
         out_over(s);
-    proc_unref(p);
 }
 
 bool proc_output_is_over(struct proc *p)

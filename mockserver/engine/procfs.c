@@ -111,7 +111,7 @@ pid_t procfs_inner_pid(pid_t pid)
     return last == NULL ? pid : (pid_t) strtol(last, NULL, 10);
 }
 
-bool procfs_runs(pid_t pid, const char *program, const char *other)
+bool procfs_runs(pid_t pid, const char *program)
 {
     char path[64], exe[PATH_MAX];
     snprintf(path, sizeof path, "/proc/%d/exe", (int) pid);
@@ -119,5 +119,5 @@ bool procfs_runs(pid_t pid, const char *program, const char *other)
     if (n <= 0)
         return false;
     exe[n] = '\0';
-    return (program != NULL && strcmp(exe, program) == 0) || (other != NULL && strcmp(exe, other) == 0);
+    return strcmp(exe, program) == 0;
 }

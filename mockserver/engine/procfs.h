@@ -21,7 +21,7 @@ struct procfs_entry *procfs_tree(pid_t root, size_t *out_count);
 /* The pid as the innermost pid namespace numbers it; `pid` itself when that cannot be read. */
 pid_t procfs_inner_pid(pid_t pid);
 
-/* Is /proc/PID/exe one of the two programs?  NULLs never are. */
-bool procfs_runs(pid_t pid, const char *program, const char *other);
+/* Is /proc/PID/exe this program? */
+bool procfs_runs(pid_t pid, const char *program);
 
 #endif

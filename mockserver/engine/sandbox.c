@@ -192,6 +192,11 @@ void sandbox_list_free(struct sandbox **list, size_t count)
 
 /* ---- look ------------------------------------------------------------------------------ */
 
+struct engine *sandbox_engine(const struct sandbox *s)
+{
+    return s->engine;
+}
+
 const char *sandbox_id(const struct sandbox *s)
 {
     return s->id;
