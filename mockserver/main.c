@@ -1,0 +1,450 @@
+/*
+ * standbox-mockserver: wires options, engine, dialects, admin and transport together.
+ * The only file that sees everything.
+ *
+ * Threads: this one starts everything, then only waits for a signal; handlers run on the
+ * transport's workers.  Signals are blocked before the first thread exists.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/jsonw.h"
+#include "base/text.h"
+#include "dialects/hyperbrowser/hyperbrowser.h"
+#include "engine/engine.h"
+#include "engine/isolate.h"
+#include "options.h"
+#include "transports/http.h"
+#include "version.h"
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* Version of the ready line and the admin API, not of the program. */
+#define CONTRACT_VERSION "1.0"
+#define TOKEN_DIGITS 32
+
+/* ---- the vendors --------------------------------------------------------------------- */
+
+static void describe_hyperbrowser_settings(struct buf *out)
+{
+    hb_settings_describe(&hb_default_settings, out);
+}
+
+/* A new vendor is one row. */
+static const struct vendor {
+    const struct dialect *dialect;
+    void (*describe_settings)(struct buf *out);  /* one line each, for --print-config */
+} vendors[] = {
+    { &hyperbrowser_dialect, describe_hyperbrowser_settings },
+};
+
+struct server {
+    const struct options *options;
+    struct clock clock;
+    enum isolation isolation;
+    struct buf state_dir;
+    char made_up_token[TOKEN_DIGITS + 1];
+    const char *token;
+    struct engine *engine;
+    void *selves[COUNT(vendors)];
+    struct admin *admin;
+    struct http_server *http;
+};
+
+/* ---- requests ------------------------------------------------------------------------ */
+
+static void reply_not_found(struct exchange *x)
+{
+    BUF_AUTO body = BUF_INIT;
+    BUF_AUTO message = BUF_INIT;
+    struct jsonw w;
+    buf_printf(&message, "%s %s not found", x->method, x->path);
+    jsonw_init(&w, &body);
+    jsonw_object(&w, NULL);
+    jsonw_bytes(&w, "message", buf_cstr(&message), message.len);
+    jsonw_str(&w, "error", "not_found");
+    jsonw_end_object(&w);
+    exchange_reply(x, 404, "application/json", buf_cstr(&body), body.len);
+}
+
+static void handle(void *arg, struct exchange *x)
+{
+    struct server *s = arg;
+    if (admin_claims(x)) {
+        admin_handle(s->admin, x);
+        return;
+    }
+    for (size_t i = 0; i < COUNT(vendors); i++) {
+        if (vendors[i].dialect->claims(s->selves[i], x)) {
+            vendors[i].dialect->handle(s->selves[i], x);
+            return;
+        }
+    }
+    reply_not_found(x);
+}
+
+static void reset(void *arg)
+{
+    struct server *s = arg;
+    engine_reset(s->engine);
+    for (size_t i = 0; i < COUNT(vendors); i++)
+        vendors[i].dialect->reset(s->selves[i]);
+}
+
+static void ask_to_stop(void *arg)
+{
+    (void) arg;
+    kill(getpid(), SIGTERM);
+}
+
+/* ---- the process --------------------------------------------------------------------- */
+
+/* A socket must never become descriptor 1 because the caller had closed it. */
+static int open_standard_fds(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
+static void set_limits(void)
+{
+#ifdef __GLIBC__
+    /* A thousand mostly idle workers would otherwise spread over eight arenas a core. */
+    mallopt(M_ARENA_MAX, 4);
+#endif
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+/* Signals that end the server.  One that was ignored at the start (nohup) stays so: once blocked it
+   would be queued all the same. */
+static void block_signals(sigset_t *out_set)
+{
+    static const int candidates[] = { SIGTERM, SIGINT, SIGHUP };
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(out_set);
+    for (size_t i = 0; i < COUNT(candidates); i++) {
+        struct sigaction now;
+        bool ignored = sigaction(candidates[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+        if (candidates[i] == SIGTERM && ignored)
+            signal(SIGTERM, SIG_DFL);
+        if (candidates[i] == SIGTERM || !ignored)
+            sigaddset(out_set, candidates[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, out_set, NULL);
+}
+
+struct stop_watch {
+    sigset_t signals;
+    unsigned from_outside;  /* how many came from somebody else than ourselves (admin shutdown) */
+};
+
+static void wait_for_signal(struct stop_watch *watch)
+{
+    siginfo_t info;
+    while (sigwaitinfo(&watch->signals, &info) < 0)
+        ;
+    if (info.si_pid != getpid())
+        watch->from_outside++;
+}
+
+/* Somebody who asks twice does not want to wait; the keepers die with us. */
+static void *exit_when_asked_again(void *arg)
+{
+    struct stop_watch *watch = arg;
+    while (watch->from_outside < 2)
+        wait_for_signal(watch);
+    _exit(EXIT_FAILURE);
+}
+
+/* ---- start and stop ------------------------------------------------------------------ */
+
+static int choose_isolation(enum isolation *out, enum isolation_choice choice, struct err *err)
+{
+    if (choice == CHOOSE_NONE) {
+        *out = ISOLATION_NONE;
+        return 0;
+    }
+    if (engine_probe_namespace(err) == 0) {
+        *out = ISOLATION_NAMESPACE;
+        return 0;
+    }
+    if (choice == CHOOSE_NAMESPACE)
+        return err_wrap(err, "--isolation=namespace");
+    fprintf(stderr, "standbox: warning: sandboxes are not isolated from this machine: %s\n", err->text);
+    *out = ISOLATION_NONE;
+    return 0;
+}
+
+/* Not XDG_RUNTIME_DIR: that is a small file system in memory, and sandboxes hold what people install. */
+static const char *default_state_root(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    return tmp != NULL && tmp[0] == '/' && access(tmp, W_OK | X_OK) == 0 ? tmp : "/tmp";
+}
+
+static int start_engine(struct server *s, struct err *err)
+{
+    const struct options *o = s->options;
+    clock_init(&s->clock, o->time_scale);
+    if (choose_isolation(&s->isolation, o->isolation, err) != 0)
+        return -1;
+    if (engine_make_state_dir(&s->state_dir, o->state_dir != NULL ? o->state_dir : default_state_root(), err) != 0)
+        return -1;
+    const struct engine_config config = {
+        .isolation = s->isolation,
+        .state_dir = buf_cstr(&s->state_dir),
+        .clock = &s->clock,
+    };
+    return engine_new(&s->engine, &config, err);
+}
+
+static int start_dialects(struct server *s, struct err *err)
+{
+    const struct dialect_env env = { .engine = s->engine, .api_keys = s->options->api_keys };
+    for (size_t i = 0; i < COUNT(vendors); i++) {
+        if (vendors[i].dialect->create(&s->selves[i], &env, err) != 0)
+            return err_wrap(err, "%s", vendors[i].dialect->name);
+    }
+    return 0;
+}
+
+static int start_admin(struct server *s, struct err *err)
+{
+    s->token = s->options->admin_token;
+    if (s->token == NULL) {
+        random_hex(s->made_up_token, TOKEN_DIGITS);
+        s->token = s->made_up_token;
+    }
+    const struct admin_config config = {
+        .engine = s->engine,
+        .token = s->token,
+        .reset = reset,
+        .shutdown = ask_to_stop,
+        .arg = s,
+    };
+    return admin_new(&s->admin, &config, err);
+}
+
+static int start_http(struct server *s, struct err *err)
+{
+    const struct http_config config = {
+        .address = s->options->http_address,
+        .port = s->options->http_port,
+        .max_streams = s->options->max_streams,
+        .allow_remote = s->options->allow_remote,
+        .handle = handle,
+        .arg = s,
+    };
+    return http_server_new(&s->http, &config, err);
+}
+
+static int server_start(struct server *s, struct err *err)
+{
+    if (start_engine(s, err) != 0 || start_dialects(s, err) != 0 || start_admin(s, err) != 0)
+        return -1;
+    return start_http(s, err);
+}
+
+/* Also takes a server that was started half-way. */
+static void server_stop(struct server *s)
+{
+    http_server_free(s->http);
+    admin_free(s->admin);
+    for (size_t i = 0; i < COUNT(vendors); i++)
+        vendors[i].dialect->destroy(s->selves[i]);
+    engine_free(s->engine);
+    if (s->state_dir.len > 0)
+        remove_tree(s->state_dir.data);
+    buf_fini(&s->state_dir);
+}
+
+/* ---- what it says -------------------------------------------------------------------- */
+
+static const char *version_text(void)
+{
+    return STANDBOX_COMMIT[0] != '\0' ? STANDBOX_VERSION " (" STANDBOX_COMMIT ")" : STANDBOX_VERSION;
+}
+
+static const char *isolation_name(enum isolation isolation)
+{
+    return isolation == ISOLATION_NAMESPACE ? "namespace" : "none";
+}
+
+static void print_welcome(const struct server *s)
+{
+    const char *url = http_server_url(s->http);
+    BUF_AUTO text = BUF_INIT;
+    buf_printf(&text, "standbox-mockserver %s on %s, isolation %s, admin at %s/__admin\n", version_text(), url,
+               isolation_name(s->isolation), url);
+    for (size_t i = 0; i < COUNT(vendors); i++)
+        vendors[i].dialect->describe(&text, url);
+    fputs(buf_cstr(&text), stderr);
+}
+
+/* The one line on stdout.  That its reader has gone is no reason to end. */
+static void print_ready_line(const struct server *s)
+{
+    const char *url = http_server_url(s->http);
+    BUF_AUTO admin = BUF_INIT;
+    BUF_AUTO line = BUF_INIT;
+    struct jsonw w;
+    buf_printf(&admin, "%s/__admin", url);
+    jsonw_init(&w, &line);
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "standbox", CONTRACT_VERSION);
+    jsonw_str(&w, "http", url);
+    jsonw_null(&w, "grpc");
+    jsonw_str(&w, "admin", buf_cstr(&admin));
+    jsonw_str(&w, "admin_token", s->token);
+    jsonw_int(&w, "pid", getpid());
+    jsonw_end_object(&w);
+    buf_char(&line, '\n');
+    fputs(buf_cstr(&line), stdout);
+    fflush(stdout);
+}
+
+static void write_vendor(struct jsonw *w, const struct vendor *vendor)
+{
+    BUF_AUTO settings = BUF_INIT;
+    vendor->describe_settings(&settings);
+    jsonw_array(w, vendor->dialect->name);
+    for (const char *line = buf_cstr(&settings); *line != '\0';) {
+        size_t len = strcspn(line, "\n");
+        jsonw_bytes(w, NULL, line, len);
+        line += len + (line[len] == '\n');
+    }
+    jsonw_end_array(w);
+}
+
+static void write_config(struct jsonw *w, const struct options *o, enum isolation isolation)
+{
+    BUF_AUTO text = BUF_INIT;
+    jsonw_object(w, NULL);
+    jsonw_str(w, "version", version_text());
+    buf_printf(&text, "%s:%d", o->http_address, o->http_port);
+    jsonw_str(w, "http", buf_cstr(&text));
+    jsonw_null(w, "grpc");
+    jsonw_str(w, "isolation", isolation_name(isolation));
+    jsonw_str(w, "isolation_asked", options_isolation_name(o->isolation));
+    buf_clear(&text);
+    buf_printf(&text, "%.10g", o->time_scale);
+    jsonw_str(w, "time_scale", buf_cstr(&text));
+    jsonw_int(w, "max_streams", o->max_streams);
+    jsonw_int(w, "api_keys", (int64_t) o->api_key_count);
+    jsonw_str(w, "admin_token", o->admin_token != NULL ? "given" : "random");
+    jsonw_bool(w, "allow_remote", o->allow_remote);
+    jsonw_str(w, "state_dir", o->state_dir != NULL ? o->state_dir : default_state_root());
+    jsonw_object(w, "settings");
+    for (size_t i = 0; i < COUNT(vendors); i++)
+        write_vendor(w, &vendors[i]);
+    jsonw_end_object(w);
+    jsonw_end_object(w);
+}
+
+static int print(const struct buf *text)
+{
+    if (text->failed || fputs(buf_cstr(text), stdout) == EOF || fflush(stdout) == EOF) {
+        fprintf(stderr, "standbox: cannot write to stdout: %s\n", strerror(errno));
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}
+
+static int print_config(const struct options *o)
+{
+    struct err err = ERR_INIT;
+    enum isolation isolation = ISOLATION_NONE;
+    if (choose_isolation(&isolation, o->isolation, &err) != 0) {
+        fprintf(stderr, "standbox: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    BUF_AUTO text = BUF_INIT;
+    struct jsonw w;
+    jsonw_init(&w, &text);
+    write_config(&w, o, isolation);
+    buf_char(&text, '\n');
+    return print(&text);
+}
+
+static int print_help(void)
+{
+    BUF_AUTO text = BUF_INIT;
+    options_describe(&text);
+    return print(&text);
+}
+
+static int print_version(void)
+{
+    BUF_AUTO text = BUF_INIT;
+    buf_printf(&text, "standbox-mockserver %s\n", version_text());
+    return print(&text);
+}
+
+/* ---- main ---------------------------------------------------------------------------- */
+
+static int serve(const struct options *options)
+{
+    static struct stop_watch watch;   /* its thread outlives this function */
+    struct server server = { .options = options, .state_dir = BUF_INIT };
+    struct err err = ERR_INIT;
+    set_limits();
+    block_signals(&watch.signals);
+    if (server_start(&server, &err) != 0) {
+        fprintf(stderr, "standbox: %s\n", err.text);
+        server_stop(&server);
+        return EXIT_FAILURE;
+    }
+    print_welcome(&server);
+    print_ready_line(&server);
+    wait_for_signal(&watch);
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, exit_when_asked_again, &watch) == 0)
+        pthread_detach(thread);
+    server_stop(&server);
+    return EXIT_SUCCESS;
+}
+
+static int act(const struct options *options)
+{
+    switch (options->action) {
+    case ACTION_HELP: return print_help();
+    case ACTION_VERSION: return print_version();
+    case ACTION_PRINT_CONFIG: return print_config(options);
+    case ACTION_SERVE: return serve(options);
+    }
+    return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct err err = ERR_INIT;
+    if (open_standard_fds() != 0)
+        return EXIT_FAILURE;
+    if (options_parse(&options, argc, argv, getenv("STANDBOX_ADMIN_TOKEN"), &err) != 0) {
+        fprintf(stderr, "standbox: %s\n", err.text);
+        return 2;
+    }
+    int status = act(&options);
+    options_fini(&options);
+    return status;
+}

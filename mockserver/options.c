@@ -1,0 +1,411 @@
+#include "options.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+#define MAX_STREAMS_LIMIT 10000
+#define TIME_SCALE_MIN 0.001
+#define TIME_SCALE_MAX 1000000.0
+#define SECRET_MAX 4096
+/* A name further away than this is no typing error. */
+#define SUGGEST_DISTANCE 3
+#define NAME_BYTES 32
+
+typedef int apply_fn(struct options *o, const char *value, struct err *err);
+
+struct option {
+    const char *name;   /* without the dashes */
+    const char *value;  /* what stands in the help for its value; NULL: takes none */
+    apply_fn *apply;    /* NULL: a later version has it */
+    const char *help;
+};
+
+/* ---- values ------------------------------------------------------------------------- */
+
+static int parse_whole(const char *text, unsigned long min, unsigned long max, unsigned long *out)
+{
+    /* strtoul takes signs and blanks, which nobody means. */
+    if (text[0] < '0' || text[0] > '9')
+        return -1;
+    char *end;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (*end != '\0' || errno != 0 || value < min || value > max)
+        return -1;
+    *out = value;
+    return 0;
+}
+
+static int bad_address(const char *value, const char *why, struct err *err)
+{
+    return err_set(err, ERR_INVALID, 0, "--http: %s in \"%s\" (expected ADDR:PORT, e.g. 127.0.0.1:8700 or [::1]:8700)",
+                   why, value);
+}
+
+/* Writes the address as http_config wants it, names resolved to numbers without asking anybody. */
+static int take_host(struct options *o, const char *host, const char *value, struct err *err)
+{
+    size_t len = strlen(host);
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (strcmp(host, "localhost") == 0)
+        return take_host(o, "127.0.0.1", value, err);
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        o->http_is_loopback = (ntohl(v4.s_addr) >> 24) == 127;
+    } else if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
+        char inner[OPTIONS_ADDRESS_BYTES] = "";
+        if (len - 2 >= sizeof inner)
+            return bad_address(value, "no such address", err);
+        memcpy(inner, host + 1, len - 2);
+        if (inet_pton(AF_INET6, inner, &v6) != 1)
+            return bad_address(value, "no such IPv6 address", err);
+        o->http_is_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+    } else {
+        return bad_address(value, strchr(host, ':') != NULL ? "an IPv6 address without brackets" : "no such address",
+                           err);
+    }
+    memcpy(o->http_address, host, len + 1);
+    return 0;
+}
+
+static int apply_http(struct options *o, const char *value, struct err *err)
+{
+    const char *colon = strrchr(value, ':');
+    if (colon == NULL || strchr(colon, ']') != NULL)
+        return bad_address(value, "no port", err);
+    unsigned long port;
+    if (parse_whole(colon + 1, 0, 65535, &port) != 0)
+        return bad_address(value, "a port that is not 0 to 65535", err);
+    char host[OPTIONS_ADDRESS_BYTES] = "";
+    size_t len = (size_t) (colon - value);
+    if (len == 0 || len >= sizeof host)
+        return bad_address(value, "no such address", err);
+    memcpy(host, value, len);
+    if (take_host(o, host, value, err) != 0)
+        return -1;
+    o->http_port = (int) port;
+    return 0;
+}
+
+static const char *const isolation_names[ISOLATION_CHOICES] = {
+    [CHOOSE_AUTO] = "auto",
+    [CHOOSE_NAMESPACE] = "namespace",
+    [CHOOSE_NONE] = "none",
+};
+
+const char *options_isolation_name(enum isolation_choice choice)
+{
+    return isolation_names[choice];
+}
+
+static int apply_isolation(struct options *o, const char *value, struct err *err)
+{
+    for (size_t i = 0; i < ISOLATION_CHOICES; i++) {
+        if (strcmp(value, isolation_names[i]) == 0) {
+            o->isolation = (enum isolation_choice) i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_INVALID, 0, "--isolation: \"%s\" is not auto, namespace or none", value);
+}
+
+static int apply_time_scale(struct options *o, const char *value, struct err *err)
+{
+    char *end;
+    double scale = strtod(value, &end);
+    if (end == value || *end != '\0' || !isfinite(scale) || scale < TIME_SCALE_MIN || scale > TIME_SCALE_MAX)
+        return err_set(err, ERR_INVALID, 0, "--time-scale: \"%s\" is not a number from %g to %.0f", value,
+                       TIME_SCALE_MIN, TIME_SCALE_MAX);
+    o->time_scale = scale;
+    return 0;
+}
+
+static int apply_max_streams(struct options *o, const char *value, struct err *err)
+{
+    unsigned long count;
+    if (parse_whole(value, 1, MAX_STREAMS_LIMIT, &count) != 0)
+        return err_set(err, ERR_INVALID, 0, "--max-streams: \"%s\" is not a whole number from 1 to %d", value,
+                       MAX_STREAMS_LIMIT);
+    o->max_streams = (unsigned) count;
+    return 0;
+}
+
+/* Keys and tokens travel in headers: visible ASCII only.  The value is not repeated in the message. */
+static int check_secret(const char *name, const char *value, struct err *err)
+{
+    size_t len = strlen(value);
+    if (len == 0 || len > SECRET_MAX)
+        return err_set(err, ERR_INVALID, 0, "%s: must be 1 to %d characters, not %zu", name, SECRET_MAX, len);
+    for (const char *p = value; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~')
+            return err_set(err, ERR_INVALID, 0, "%s: character %zu is not visible ASCII, a header cannot carry it",
+                           name, (size_t) (p - value) + 1);
+    }
+    return 0;
+}
+
+static int apply_api_key(struct options *o, const char *value, struct err *err)
+{
+    if (check_secret("--api-key", value, err) != 0)
+        return -1;
+    const char **grown = realloc(o->api_keys, (o->api_key_count + 2) * sizeof *grown);
+    if (grown == NULL)
+        return err_set(err, ERR_NOMEM, 0, "--api-key");
+    o->api_keys = grown;
+    o->api_keys[o->api_key_count++] = value;
+    o->api_keys[o->api_key_count] = NULL;
+    return 0;
+}
+
+static int apply_admin_token(struct options *o, const char *value, struct err *err)
+{
+    if (check_secret("--admin-token", value, err) != 0)
+        return -1;
+    o->admin_token = value;
+    return 0;
+}
+
+static int apply_state_dir(struct options *o, const char *value, struct err *err)
+{
+    if (*value == '\0')
+        return err_set(err, ERR_INVALID, 0, "--state-dir: \"\" is no folder");
+    o->state_dir = value;
+    return 0;
+}
+
+static int apply_allow_remote(struct options *o, const char *value, struct err *err)
+{
+    (void) value, (void) err;
+    o->allow_remote = true;
+    return 0;
+}
+
+static int apply_print_config(struct options *o, const char *value, struct err *err)
+{
+    (void) value, (void) err;
+    o->action = ACTION_PRINT_CONFIG;
+    return 0;
+}
+
+static int apply_version(struct options *o, const char *value, struct err *err)
+{
+    (void) value, (void) err;
+    o->action = ACTION_VERSION;
+    return 0;
+}
+
+static int apply_help(struct options *o, const char *value, struct err *err)
+{
+    (void) value, (void) err;
+    o->action = ACTION_HELP;
+    return 0;
+}
+
+/* ---- the table ---------------------------------------------------------------------- */
+
+static const struct option table[] = {
+    { "http", "ADDR:PORT", apply_http, "where to listen; port 0: any free one (127.0.0.1:8700)" },
+    { "isolation", "MODE", apply_isolation,
+      "auto, namespace or none (auto: namespace where this machine can do it)" },
+    { "time-scale", "N", apply_time_scale, "API time runs N times as fast as the machine's (1)" },
+    { "max-streams", "N", apply_max_streams, "connections served at once (1000)" },
+    { "api-key", "KEY", apply_api_key, "take only this key; may be repeated (any non-empty key is taken)" },
+    { "admin-token", "T", apply_admin_token,
+      "token for /__admin; $STANDBOX_ADMIN_TOKEN does the same, unseen by ps (random)" },
+    { "allow-remote", NULL, apply_allow_remote,
+      "listen beyond loopback; needs --api-key and an admin token" },
+    { "state-dir", "DIR", apply_state_dir, "make the sandboxes' folders in DIR ($TMPDIR or /tmp)" },
+    { "print-config", NULL, apply_print_config, "print what these options come to, as JSON, and exit" },
+    { "version", NULL, apply_version, "print the version and exit" },
+    { "help", NULL, apply_help, "print this text and exit" },
+    { "grpc", "ADDR:PORT", NULL, NULL },
+    { "scenario", "FILE", NULL, NULL },
+    { "ledger", "FILE", NULL, NULL },
+};
+
+void options_describe(struct buf *out)
+{
+    buf_str(out, "usage: standbox-mockserver [options]\n"
+                 "A mock of sandbox vendors' process APIs that runs real processes on this machine.\n\n");
+    for (size_t i = 0; i < COUNT(table); i++) {
+        if (table[i].apply == NULL)
+            continue;
+        char left[2 * NAME_BYTES];
+        snprintf(left, sizeof left, "--%s %s", table[i].name, table[i].value != NULL ? table[i].value : "");
+        buf_printf(out, "  %-20s  %s\n", left, table[i].help);
+    }
+    buf_str(out, "\nWhen ready it prints one JSON line on stdout; everything else goes to stderr.\n"
+                 "SIGTERM ends it and all that it started. Exit codes: 0 ended as asked, 1 failed, 2 wrong use.\n");
+}
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+/* Edit distance; names longer than the row are too far from any of ours anyway. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[NAME_BYTES + 1], len = strlen(b);
+    if (strlen(a) > NAME_BYTES || len > NAME_BYTES)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= len; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= len; j++) {
+            size_t change = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = min3(change, row[j] + 1, row[j - 1] + 1);
+        }
+    }
+    return row[len];
+}
+
+static const struct option *find_nearest(const char *name)
+{
+    const struct option *best = NULL;
+    size_t best_distance = SUGGEST_DISTANCE + 1;
+    for (size_t i = 0; i < COUNT(table); i++) {
+        size_t len = strlen(name);
+        size_t d = distance(name, table[i].name);
+        /* An abbreviation ("--iso") is near, however much is missing. */
+        if (len >= 2 && strncmp(name, table[i].name, len) == 0)
+            d = 1;
+        if (d < best_distance && d < strlen(table[i].name)) {
+            best = &table[i];
+            best_distance = d;
+        }
+    }
+    return best;
+}
+
+static int unknown_option(const char *name, struct err *err)
+{
+    const struct option *near = find_nearest(name);
+    if (near == NULL)
+        return err_set(err, ERR_INVALID, 0, "unknown option --%.100s (--help lists them)", name);
+    return err_set(err, ERR_INVALID, 0, "unknown option --%.100s; did you mean --%s?", name, near->name);
+}
+
+static const struct option *find_option(const char *name, size_t len)
+{
+    for (size_t i = 0; i < COUNT(table); i++) {
+        if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+/* ---- parsing ------------------------------------------------------------------------ */
+
+/* Take the option at argv[*at] and move past it and its value. */
+static int take_option(struct options *o, int argc, char *const *argv, int *at, struct err *err)
+{
+    const char *name = argv[*at] + 2;
+    size_t len = strcspn(name, "=");
+    const char *value = name[len] == '=' ? name + len + 1 : NULL;
+    const struct option *option = find_option(name, len);
+    if (option == NULL) {
+        char cut[128];
+        snprintf(cut, sizeof cut, "%.*s", (int) (len < 100 ? len : 100), name);
+        return unknown_option(cut, err);
+    }
+    if (option->apply == NULL)
+        return err_set(err, ERR_UNSUPPORTED, 0, "--%s: this version does not have it yet; a later one will",
+                       option->name);
+    *at += 1;
+    if (option->value == NULL && value != NULL)
+        return err_set(err, ERR_INVALID, 0, "--%s: takes no value, but got \"%.100s\"", option->name, value);
+    if (option->value != NULL && value == NULL) {
+        if (*at >= argc)
+            return err_set(err, ERR_INVALID, 0, "--%s: needs a value (--%s %s)", option->name, option->name,
+                           option->value);
+        value = argv[(*at)++];
+    }
+    return option->apply(o, value, err);
+}
+
+static int take_argument(struct options *o, int argc, char *const *argv, int *at, struct err *err)
+{
+    if (strcmp(argv[*at], "-h") == 0) {
+        *at += 1;
+        return apply_help(o, NULL, err);
+    }
+    if (strncmp(argv[*at], "--", 2) != 0 || argv[*at][2] == '\0')
+        return err_set(err, ERR_INVALID, 0, "unexpected argument \"%.100s\" (--help lists the options)", argv[*at]);
+    return take_option(o, argc, argv, at, err);
+}
+
+/* A server that executes commands must not be open to the network by accident. */
+static int check_remote(const struct options *o, struct err *err)
+{
+    if (!o->allow_remote) {
+        if (o->http_is_loopback)
+            return 0;
+        return err_set(err, ERR_INVALID, 0,
+                       "--http: %s is not a loopback address, and whoever reaches it can run commands here; "
+                       "add --allow-remote, --api-key and --admin-token if you mean it",
+                       o->http_address);
+    }
+    if (o->api_key_count == 0)
+        return err_set(err, ERR_INVALID, 0, "--allow-remote: needs --api-key too");
+    if (o->admin_token == NULL)
+        return err_set(err, ERR_INVALID, 0, "--allow-remote: needs --admin-token (or STANDBOX_ADMIN_TOKEN) too");
+    return 0;
+}
+
+static int parse(struct options *o, int argc, char *const *argv, const char *env_token, struct err *err)
+{
+    if (env_token != NULL && *env_token != '\0') {
+        if (check_secret("STANDBOX_ADMIN_TOKEN", env_token, err) != 0)
+            return -1;
+        o->admin_token = env_token;
+    }
+    for (int at = 1; at < argc;) {
+        if (take_argument(o, argc, argv, &at, err) != 0)
+            return -1;
+        /* Like every other program, --help and --version answer whatever follows. */
+        if (o->action == ACTION_HELP || o->action == ACTION_VERSION)
+            return 0;
+    }
+    return check_remote(o, err);
+}
+
+int options_parse(struct options *out, int argc, char *const *argv, const char *env_token, struct err *err)
+{
+    struct options o = {
+        .action = ACTION_SERVE,
+        .http_address = "127.0.0.1",
+        .http_is_loopback = true,
+        .http_port = 8700,
+        .isolation = CHOOSE_AUTO,
+        .time_scale = 1.0,
+        .max_streams = 1000,
+        .api_keys = calloc(1, sizeof *o.api_keys),
+    };
+    if (o.api_keys == NULL)
+        return err_set(err, ERR_NOMEM, 0, "options");
+    if (parse(&o, argc, argv, env_token, err) != 0) {
+        options_fini(&o);
+        return -1;
+    }
+    *out = o;
+    return 0;
+}
+
+void options_fini(struct options *options)
+{
+    free(options->api_keys);
+    options->api_keys = NULL;
+    options->api_key_count = 0;
+}
