@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,6 +190,10 @@ static void ignore_signals(void)
     sigprocmask(SIG_SETMASK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, SIG_DFL);
+    /* posix_spawn leaves glibc's two internal signals ignored, and glibc's sigaction refuses to touch them. */
+    static const struct { unsigned long words[8]; } dfl;
+    for (int signo = 32; signo <= 33; signo++)
+        syscall(SYS_rt_sigaction, signo, &dfl, NULL, 8);
 }
 
 static int keeper_main(int argc, char **argv)
