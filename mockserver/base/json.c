@@ -332,6 +332,11 @@ void json_free(struct cJSON *json)
     cJSON_Delete(json);
 }
 
+bool json_is_object(const struct cJSON *node)
+{
+    return cJSON_IsObject(node);
+}
+
 /* ---- reading ------------------------------------------------------------------------ */
 
 /* Bytes of a cJSON string with the NUL marker turned back (C0 stands nowhere else). */

@@ -25,6 +25,8 @@ struct cJSON;
 struct cJSON *json_parse(const char *text, size_t len, struct err *err);
 void json_free(struct cJSON *json);                   /* NULL is fine */
 
+bool json_is_object(const struct cJSON *node);        /* false for NULL */
+
 /* Member of an object; NULL when absent or null.  Exact case; of duplicates the last. */
 const struct cJSON *json_get(const struct cJSON *object, const char *name);
 

@@ -1,10 +1,7 @@
 #include "dialects/hyperbrowser/hb_priv.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* How the engine's words sound in the vendor's (wire page §3.3; codes not named there are ours). */
 static const struct {
@@ -66,63 +63,17 @@ void hb_reply(struct exchange *x, const struct buf *body)
         exchange_reply(x, 200, JSON_TYPE, body->data, body->len);
 }
 
-/* Is there anything but JSON white space? */
-static bool is_blank(const char *text, size_t len)
+void hb_fail_route(struct exchange *x, enum route_result result)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (memchr(" \t\r\n", text[i], 4) == NULL)
-            return false;
-    }
-    return true;
+    if (result == ROUTE_NO_METHOD)
+        hb_fail(x, 405, "method_not_allowed", "method %s is not allowed for %s", x->method, x->path);
+    else
+        hb_fail(x, 404, "not_found", "route not found: %s %s", x->method, x->path);
 }
 
-int hb_read_object(struct exchange *x, bool may_be_empty, struct cJSON **out)
+void hb_not_supported(void *dialect, struct exchange *x, const struct route_params *params)
 {
-    const char *text;
-    size_t len;
-    struct err err = ERR_INIT;
-    *out = NULL;
-    if (exchange_body(x, &text, &len, &err) < 0) {
-        if (err.code == ERR_LIMIT)
-            hb_fail(x, 413, "request_too_large", "%s", err.text);
-        else
-            hb_fail_err(x, &err);
-        return -1;
-    }
-    if (may_be_empty && is_blank(text, len))
-        return 0;
-    struct cJSON *json = json_parse(text, len, &err);
-    if (json == NULL) {
-        if (err.code == ERR_LIMIT)
-            err.code = ERR_INVALID;   /* a limit of the document, not a rate: 400, never "retry later" */
-        err_wrap(&err, "body is not valid JSON");
-        hb_fail_err(x, &err);
-        return -1;
-    }
-    if (!json_is_object(json)) {
-        json_free(json);
-        hb_fail(x, 400, "invalid_request", "/: must be an object");
-        return -1;
-    }
-    *out = json;
-    return 0;
-}
-
-int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_t max, int64_t *out,
-                 struct err *err)
-{
-    BUF_AUTO text = BUF_INIT;
-    if (!query_get(x->query, name, &text) || text.len == 0)
-        return 0;
-    char *end;
-    errno = 0;
-    long long v = strtoll(text.data, &end, 10);
-    bool digits = text.data[0] == '-' || (text.data[0] >= '0' && text.data[0] <= '9');
-    if (!digits || end != text.data + text.len || end == text.data)
-        return err_set(err, ERR_INVALID, 0, "query parameter %s: must be a whole number", name);
-    if (errno == ERANGE || v < min || v > max)
-        return err_set(err, ERR_INVALID, 0, "query parameter %s: must be from %lld to %lld", name,
-                       (long long) min, (long long) max);
-    *out = v;
-    return 0;
+    (void) dialect;
+    (void) params;
+    hb_fail(x, 501, "not_supported", "%s %s is not supported yet", x->method, x->path);
 }

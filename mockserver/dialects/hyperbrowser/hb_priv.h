@@ -2,8 +2,8 @@
  * Shared by the files of this folder and their tests.
  *
  * Who holds what: processes and sandboxes live in the engine; each sandbox carries one
- * struct hb_record (vendor-shaped: token, region, ports...), and struct hb holds only the
- * small tables of images, snapshots and volumes.
+ * struct hb_record (vendor-shaped: tokens, region, ports...), and struct hb holds only the
+ * small lists of images, snapshots and volumes.
  *
  * Locks: hb.lock guards the tables, hb_record.lock one record; neither is held while an
  * engine function or an exchange is called.
@@ -43,6 +43,14 @@ struct hb_call {
     struct sandbox *sandbox;   /* active, and the caller's token is good */
 };
 
+/* References and trees that drop themselves at the end of a block. */
+static inline void hb_drop_sandbox(struct sandbox **sandbox) { sandbox_unref(*sandbox); }
+static inline void hb_drop_proc(struct proc **proc) { proc_unref(*proc); }
+static inline void hb_drop_json(struct cJSON **json) { json_free(*json); }
+#define SANDBOX_AUTO __attribute__((cleanup(hb_drop_sandbox))) struct sandbox
+#define PROC_AUTO __attribute__((cleanup(hb_drop_proc))) struct proc
+#define JSON_AUTO __attribute__((cleanup(hb_drop_json))) struct cJSON
+
 /* ---- errors.c ------------------------------------------------------------------------ */
 
 /* {"message","error","code"} (wire page §1 "Errors, both planes"). */
@@ -50,8 +58,14 @@ void hb_fail(struct exchange *x, int status, const char *code, const char *fmt, 
     __attribute__((format(printf, 4, 5)));
 /* The same from an engine's or parser's complaint, by the one table. */
 void hb_fail_err(struct exchange *x, const struct err *err);
+/* For a route that found no row: 404, or 405 when only the method is wrong. */
+void hb_fail_route(struct exchange *x, enum route_result result);
+/* A route that the vendor has and we do not, yet: 501. */
+void hb_not_supported(void *dialect, struct exchange *x, const struct route_params *params);
 /* Answer 200 with the JSON in `body`, or 503 when memory ran out while it was built. */
 void hb_reply(struct exchange *x, const struct buf *body);
+
+/* ---- request.c ----------------------------------------------------------------------- */
 
 /* Read the body as a JSON object (free with json_free).  An empty body gives NULL in *out where `may_be_empty`.
    On failure answers by itself and returns -1. */
@@ -61,11 +75,45 @@ int hb_read_object(struct exchange *x, bool may_be_empty, struct cJSON **out);
 int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_t max, int64_t *out,
                  struct err *err);
 
-/* ---- control.c, catalog_routes.c ------------------------------------------------------ */
+/* What follows "Bearer " in the Authorization header, or NULL. */
+const char *hb_bearer(struct exchange *x);
+
+/* `page` and `limit` of a control-plane list. */
+struct hb_page {
+    int64_t number, size;
+};
+int hb_query_page(const struct hb *hb, const struct exchange *x, struct hb_page *out, struct err *err);
+/* Is the `index`-th match (from 0) on this page? */
+bool hb_page_has(const struct hb_page *page, int64_t index);
+/* totalCount, page, perPage into an open object. */
+void hb_page_write(const struct hb_page *page, int64_t total, struct jsonw *w);
+
+/* ---- control.c, create.c, catalog_routes.c --------------------------------------------- */
 
 void hb_control_handle(struct hb *hb, struct exchange *x);
+route_fn hb_create_sandbox, hb_create_snapshot;
 extern const struct route hb_catalog_routes[];
 extern const size_t hb_catalog_route_count;
+
+/* A reference, or NULL and the exchange is answered with 404. */
+struct sandbox *hb_find_sandbox(struct hb *hb, struct exchange *x, const char *id);
+/* The same, and 409 unless it is active. */
+struct sandbox *hb_find_active(struct hb *hb, struct exchange *x, const char *id);
+/* {port, auth?} from a body. */
+int hb_parse_port(const struct hb *hb, const struct cJSON *json, struct hb_port *out, struct err *err);
+/* allowInternetAccess, allowOut, denyOut. */
+int hb_parse_network(const struct cJSON *json, struct hb_network *out, struct err *err);
+
+/* ---- sandbox_json.c -------------------------------------------------------------------- */
+
+/* The vendor's word for a sandbox's state: "active", "closed", "error". */
+const char *hb_sandbox_status(struct sandbox *sandbox);
+/* A whole sandbox object; with_token: the detail that create and get answer. */
+void hb_write_sandbox(struct jsonw *w, struct hb *hb, struct sandbox *sandbox, const char *base_url,
+                      bool with_token);
+/* {port, auth, url, browserUrl, browserUrlExpiresAt} */
+void hb_write_port(struct jsonw *w, const struct hb *hb, const char *id, const char *base_url,
+                   const struct hb_port *port);
 
 /* ---- runtime.c ------------------------------------------------------------------------ */
 
@@ -74,6 +122,13 @@ void hb_runtime_handle(struct hb *hb, struct exchange *x, const char *id, const 
 
 /* interrupt_fn: has the exchange's client gone? */
 bool hb_peer_gone(void *exchange);
+
+/* ---- process.c ------------------------------------------------------------------------- */
+
+route_fn hb_process_exec, hb_process_start, hb_process_get, hb_process_delete, hb_process_wait,
+    hb_process_signal, hb_process_stdin, hb_process_stream;
+/* process_list.c */
+route_fn hb_process_list;
 
 /* ---- command.c ------------------------------------------------------------------------ */
 
@@ -91,7 +146,8 @@ void hb_command_fini(struct hb_command *command);
 int hb_command_start(struct hb_call *call, const struct hb_command *command, enum stdin_mode stdin_mode,
                      struct proc **out_proc, struct err *err);
 
-/* "Seconds win when > 0, else milliseconds when > 0, else none" (0).  Never overflows. */
+/* timeoutMs and timeout_sec: "seconds win when > 0, else milliseconds when > 0, else none" (0).  Values beyond
+   any use are cut down, never overflow. */
 int hb_parse_timeout(const struct cJSON *json, int64_t *out_ms, struct err *err);
 
 /* ---- process_json.c ------------------------------------------------------------------- */
@@ -100,22 +156,20 @@ enum hb_status { HB_QUEUED, HB_RUNNING, HB_EXITED, HB_FAILED, HB_KILLED, HB_TIME
 
 enum hb_status hb_status_of(const struct proc_view *view);
 const char *hb_status_name(enum hb_status status);
+int64_t hb_started_ms(const struct proc_view *view);
 
-/* Members of a Summary or Result into an open object. */
-void hb_write_summary(struct jsonw *w, struct proc *proc, const struct proc_view *view);
+/* A Summary as a whole object named `name` (NULL: bare). */
+void hb_write_summary(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc);
 
-struct hb_result_options {
-    bool with_output;          /* else stdout and stderr are "" (protocol B's done event) */
-    uint64_t window;
-    uint64_t last_seq;
-};
-void hb_write_result(struct jsonw *w, struct proc *proc, const struct proc_view *view,
-                     const struct hb_result_options *options);
+/* A Result as a whole object: with the output within the result window... */
+void hb_write_result(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc);
+/* ... or as protocol B's `done` has it: no output, for the client has it, but the last number it was sent. */
+void hb_write_done(struct jsonw *w, const struct hb_settings *settings, struct proc *proc, uint64_t last_seq);
 
 /* ---- stream.c ------------------------------------------------------------------------- */
 
-/* Protocol B: the answer to a start.  Borrows proc. */
-void hb_stream_start(struct hb *hb, struct exchange *x, struct proc *proc);
+/* Protocol B: the answer to a start.  Takes the reader (from the first output on), borrows proc. */
+void hb_stream_start(struct hb *hb, struct exchange *x, struct proc *proc, struct proc_reader *reader);
 /* GET .../stream.  `from_seq` 0: the oldest in the window. */
 void hb_stream_replay(struct hb *hb, struct exchange *x, struct proc *proc, uint64_t from_seq);
 

@@ -28,11 +28,13 @@ enum hb_setting_kind { HB_KNOWN, HB_GUESS };
       "real time; pause after which a quiet stream gets a sign of life (vendor: 15 s; Python A reads time out at 30 s)") \
     X(term_grace_ms, 1000, HB_GUESS, "between TERM and KILL when a process's own timeout is over") \
     X(drain_grace_ms, 100, HB_GUESS, "real time; how long output is awaited when a survivor holds the pipe") \
+    X(start_wait_ms, 5000, HB_GUESS, "a start that has no pid after this answers \"queued\"") \
     X(kill_wait_ms, 1000, HB_GUESS, "DELETE waits this long for the end before it answers (may still say running)") \
     X(stdin_wait_ms, 25000, HB_GUESS, "a stdin write to a process that does not read is refused after this (408)") \
     X(list_limit, 100, HB_GUESS, "processes per page when the query has no limit") \
     X(list_limit_max, 1000, HB_GUESS, "highest limit taken") \
     X(page_size, 10, HB_KNOWN, "sandboxes, images, snapshots per page without a limit (Python always sends limit=10)") \
+    X(page_size_max, 100, HB_KNOWN, "highest limit of those lists (1.14.0 models); more is cut down to it") \
     X(reserved_port, 4001, HB_KNOWN, "port that cannot be exposed (vendor's e2e)") \
     X(default_timeout_minutes, 0, HB_GUESS, "life of a sandbox created without timeoutMinutes; 0: no end") \
     X(env_max, 4096, HB_GUESS, "environment variables in one command") \
@@ -43,7 +45,11 @@ enum hb_setting_kind { HB_KNOWN, HB_GUESS };
     X(shell, "/bin/bash", HB_GUESS, "runs the command line with -c; /bin/sh when the machine lacks it") \
     X(region, "us-central", HB_GUESS, "region of a sandbox created without one") \
     X(team_id, "team-standbox", HB_GUESS, "teamId and namespace in answers") \
-    X(image, "default", HB_GUESS, "the one image listed from the start; every other name is taken too, unless deleted") \
+    X(images, "default node python", HB_GUESS, \
+      "listed from the start (vendor's e2e looks for \"node\"); every other name is taken too, unless deleted") \
+    X(missing_image_prefix, "missing-", HB_GUESS, "image names that begin like this are not found; \"\": none") \
+    X(killed_exit_code, "null", HB_GUESS, \
+      "exit_code of killed and timed-out processes: \"null\", \"-1\", or \"128+n\" (signal n, or the real code)") \
     X(host_suffix, "", HB_GUESS, \
       "non-empty (\".sbx.test\"): runtime.baseUrl in host form, http://<id><suffix>:<port>; input takes both always")
 

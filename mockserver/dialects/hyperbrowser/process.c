@@ -1,0 +1,272 @@
+/* The runtime's process routes, the list aside (wire page §3.1, §4, §6). */
+#include "dialects/hyperbrowser/hb_priv.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+/* ---- answers ----------------------------------------------------------------------------- */
+
+static void reply_summary(const struct hb_call *call, struct exchange *x, struct proc *proc)
+{
+    BUF_AUTO body = BUF_INIT;
+    struct jsonw w;
+    jsonw_init(&w, &body);
+    jsonw_object(&w, NULL);
+    hb_write_summary(&w, "process", &call->hb->settings, proc);
+    jsonw_end_object(&w);
+    hb_reply(x, &body);
+}
+
+static void reply_result(const struct hb_call *call, struct exchange *x, struct proc *proc)
+{
+    BUF_AUTO body = BUF_INIT;
+    struct jsonw w;
+    jsonw_init(&w, &body);
+    jsonw_object(&w, NULL);
+    hb_write_result(&w, "result", &call->hb->settings, proc);
+    jsonw_end_object(&w);
+    hb_reply(x, &body);
+}
+
+/* A reference, or NULL and the exchange is answered. */
+static struct proc *find_proc(const struct hb_call *call, struct exchange *x, const struct route_params *params)
+{
+    struct proc *proc = sandbox_find_proc(call->sandbox, params->value[0]);
+    if (proc == NULL)
+        hb_fail(x, 404, "process_not_found", "process not found: %s", params->value[0]);
+    return proc;
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+/* The sandbox was active a moment ago: a conflict means that it has been stopped since. */
+static void fail_start(const struct hb_call *call, struct exchange *x, const struct err *err)
+{
+    if (err->code == ERR_CONFLICT)
+        hb_fail(x, 409, "sandbox_not_running", "Sandbox %s is not running", sandbox_id(call->sandbox));
+    else
+        hb_fail_err(x, err);
+}
+
+static struct proc *start_from_body(struct hb_call *call, struct exchange *x, enum stdin_mode stdin_mode)
+{
+    struct err err = ERR_INIT;
+    struct hb_command command;
+    struct proc *proc;
+    JSON_AUTO *json = NULL;
+    if (hb_read_object(x, false, &json) < 0)
+        return NULL;
+    int rc = hb_command_parse(&command, json, call->hb->settings.env_max, &err);
+    if (rc == 0)
+        rc = hb_command_start(call, &command, stdin_mode, &proc, &err);
+    hb_command_fini(&command);
+    if (rc == 0)
+        return proc;
+    fail_start(call, x, &err);
+    return NULL;
+}
+
+/* Until it has a pid, so that a Summary can say so. */
+static void await_pid(const struct hb_call *call, struct exchange *x, struct proc *proc)
+{
+    int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.start_wait_ms);
+    struct err ignored;
+    (void) proc_wait_state(proc, PROC_RUNNING, deadline, hb_peer_gone, x, &ignored);
+}
+
+/* A client that goes away ends this wait, never the process (§6: "then list shows it still running"). */
+void hb_process_exec(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    (void) params;
+    struct hb_call *call = dialect;
+    struct err err = ERR_INIT;
+    PROC_AUTO *proc = start_from_body(call, x, STDIN_EMPTY);
+    if (proc == NULL)
+        return;
+    if (proc_wait_state(proc, PROC_FINISHED, CLOCK_NEVER, hb_peer_gone, x, &err) < 0)
+        hb_fail_err(x, &err);
+    else
+        reply_result(call, x, proc);
+}
+
+/* Protocol B asks for an event stream by its Accept header; A sends "Accept: any" and wants JSON. */
+static bool wants_stream(struct exchange *x)
+{
+    const char *accept = exchange_header(x, "Accept");
+    return accept != NULL && strcasestr(accept, "text/event-stream") != NULL;
+}
+
+static void start_streamed(struct hb_call *call, struct exchange *x, struct proc *proc)
+{
+    struct err err = ERR_INIT;
+    struct proc_reader *reader;
+    /* Before anything else: an open reader keeps the output from its first byte on. */
+    if (proc_reader_open(proc, 1, false, &reader, &err) < 0) {
+        hb_fail_err(x, &err);
+        return;
+    }
+    await_pid(call, x, proc);
+    hb_stream_start(call->hb, x, proc, reader);
+}
+
+void hb_process_start(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    (void) params;
+    struct hb_call *call = dialect;
+    bool streamed = wants_stream(x);
+    PROC_AUTO *proc = start_from_body(call, x, STDIN_PIPE);
+    if (proc == NULL)
+        return;
+    if (streamed) {
+        start_streamed(call, x, proc);
+        return;
+    }
+    await_pid(call, x, proc);
+    reply_summary(call, x, proc);
+}
+
+/* ---- get, kill, wait ------------------------------------------------------------------------ */
+
+void hb_process_get(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    PROC_AUTO *proc = find_proc(dialect, x, params);
+    if (proc != NULL)
+        reply_summary(dialect, x, proc);
+}
+
+/* The kill is sent and given a moment; what is shown may still say running.  On a finished process: no error, the
+   Summary as it is. */
+void hb_process_delete(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    const struct hb_call *call = dialect;
+    struct err err = ERR_INIT, waited;
+    PROC_AUTO *proc = find_proc(call, x, params);
+    if (proc == NULL)
+        return;
+    int rc = proc_kill(proc, WHO_CLIENT, &err);
+    int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.kill_wait_ms);
+    bool finished = proc_wait_state(proc, PROC_FINISHED, deadline, hb_peer_gone, x, &waited) == 0;
+    if (rc < 0 && !finished && err.code != ERR_TIMEOUT)
+        hb_fail_err(x, &err);
+    else
+        reply_summary(call, x, proc);
+}
+
+static int parse_wait(const struct hb_call *call, const struct cJSON *json, int64_t *out_deadline,
+                      struct err *err)
+{
+    int64_t ms = 0;
+    if (json != NULL && hb_parse_timeout(json, &ms, err) < 0)
+        return -1;
+    *out_deadline = ms == 0 ? CLOCK_NEVER : clock_deadline(call->hb->clock, ms);
+    return 0;
+}
+
+void hb_process_wait(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    const struct hb_call *call = dialect;
+    struct err err = ERR_INIT;
+    int64_t deadline;
+    JSON_AUTO *json = NULL;
+    PROC_AUTO *proc = find_proc(call, x, params);
+    if (proc == NULL || hb_read_object(x, true, &json) < 0)
+        return;
+    if (parse_wait(call, json, &deadline, &err) < 0)
+        hb_fail_err(x, &err);
+    else if (proc_wait_state(proc, PROC_FINISHED, deadline, hb_peer_gone, x, &err) == 0)
+        reply_result(call, x, proc);
+    else if (err.code == ERR_TIMEOUT)
+        hb_fail(x, 408, "wait_timeout", "timed out waiting for process %s", proc_id(proc));
+    else
+        hb_fail_err(x, &err);
+}
+
+/* ---- signal, stdin --------------------------------------------------------------------------- */
+
+static int send_signal(struct proc *proc, const struct cJSON *json, struct err *err)
+{
+    BUF_AUTO name = BUF_INIT;
+    if (json_get_text(json, "signal", &name, NULL, err) < 0)
+        return -1;
+    int signo = signal_from_name(buf_cstr(&name));
+    if (signo == 0)
+        return err_set(err, ERR_INVALID, 0, "/signal: unknown signal \"%.40s\"", buf_cstr(&name));
+    return proc_signal(proc, signo, WHO_CLIENT, err);
+}
+
+void hb_process_signal(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    struct err err = ERR_INIT;
+    JSON_AUTO *json = NULL;
+    PROC_AUTO *proc = find_proc(dialect, x, params);
+    if (proc == NULL || hb_read_object(x, false, &json) < 0)
+        return;
+    if (send_signal(proc, json, &err) == 0)
+        reply_summary(dialect, x, proc);
+    else if (err.code == ERR_CONFLICT)
+        hb_fail(x, 409, "process_not_running", "process %s is not running", proc_id(proc));
+    else
+        hb_fail_err(x, &err);
+}
+
+struct input {
+    struct buf data;
+    bool eof;
+};
+
+static int parse_input(const struct cJSON *json, struct input *out, struct err *err)
+{
+    BUF_AUTO encoding = BUF_INIT;
+    BUF_AUTO text = BUF_INIT;
+    if (json_get_text(json, "encoding", &encoding, NULL, err) < 0 ||
+        json_get_bytes(json, "data", &text, NULL, err) < 0 ||
+        json_get_bool(json, "eof", &out->eof, NULL, err) < 0)
+        return -1;
+    if (strcmp(buf_cstr(&encoding), "base64") == 0)
+        return base64_decode(&out->data, buf_cstr(&text), text.len, err) == 0 ? 0 : err_wrap(err, "/data");
+    if (encoding.len > 0 && strcmp(encoding.data, "utf8") != 0 && strcmp(encoding.data, "utf-8") != 0)
+        return err_set(err, ERR_INVALID, 0, "/encoding: must be \"utf8\" or \"base64\"");
+    out->data = text;
+    text = (struct buf) BUF_INIT;
+    return 0;
+}
+
+void hb_process_stdin(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    static const char answer[] = "{\"success\":true}";
+    const struct hb_call *call = dialect;
+    struct err err = ERR_INIT;
+    struct input input = { BUF_INIT, false };
+    JSON_AUTO *json = NULL;
+    PROC_AUTO *proc = find_proc(call, x, params);
+    if (proc == NULL || hb_read_object(x, false, &json) < 0)
+        return;
+    int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.stdin_wait_ms);
+    int rc = parse_input(json, &input, &err);
+    if (rc == 0)
+        rc = proc_stdin_write(proc, buf_cstr(&input.data), input.data.len, input.eof, deadline, &err);
+    buf_fini(&input.data);
+    if (rc == 0)
+        exchange_reply(x, 200, JSON_TYPE, answer, sizeof answer - 1);
+    else if (err.code == ERR_TIMEOUT)
+        hb_fail(x, 408, "stdin_timeout", "timed out: process %s does not read its stdin", proc_id(proc));
+    else
+        hb_fail_err(x, &err);
+}
+
+/* ---- stream ------------------------------------------------------------------------------------ */
+
+void hb_process_stream(void *dialect, struct exchange *x, const struct route_params *params)
+{
+    const struct hb_call *call = dialect;
+    struct err err = ERR_INIT;
+    int64_t from_seq = 0;
+    PROC_AUTO *proc = find_proc(call, x, params);
+    if (proc == NULL)
+        return;
+    if (hb_query_int(x, "from_seq", INT64_MIN, INT64_MAX, &from_seq, &err) < 0)
+        hb_fail_err(x, &err);
+    else
+        hb_stream_replay(call->hb, x, proc, from_seq > 0 ? (uint64_t) from_seq : 0);
+}
