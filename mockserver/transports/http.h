@@ -31,6 +31,8 @@ struct http_config {
     bool allow_remote;             /* accept other Host names and non-loopback addresses */
     const char *const *extra_hosts;/* NULL-terminated Host suffixes taken besides loopback names (".sbx.test"); may be NULL */
     http_handler_fn *handle;
+    /* May this request's body be something else than JSON (an upload)?  NULL: never. */
+    bool (*takes_raw_body)(void *arg, const struct exchange *x);
     void *arg;
 };
 

@@ -1,0 +1,243 @@
+#include "transports/http.h"
+
+#include <arpa/inet.h>
+#include <civetweb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transports/http_priv.h"
+
+#define SPARE_WORKERS 64               /* for calls beside the streams: kill, stdin, admin */
+#define MAX_HEAD_BYTES 16384
+#define KEEP_ALIVE_MS 15000
+#define DEFAULT_BODY_BYTES (32u * 1024 * 1024)
+#define DEFAULT_HEADER_TIMEOUT_MS 30000
+#define MAX_STREAMS 30000
+
+/* ---- civetweb's callbacks -------------------------------------------------------------- */
+
+static struct http_server *server_of(const struct mg_connection *mg)
+{
+    return mg_get_user_data(mg_get_context(mg));
+}
+
+/* A new connection, on the worker that will serve it.  Who it is, civetweb tells only with a request. */
+static int on_connection(const struct mg_connection *mg, void **out_conn)
+{
+    *out_conn = conns_add(server_of(mg));
+    return 0;
+}
+
+/* The connection with its socket, or NULL when it is of no use any more. */
+static struct http_conn *conn_of(const struct mg_connection *mg)
+{
+    struct http_conn *conn = mg_get_user_connection_data(mg);
+    const struct mg_request_info *info = mg_get_request_info(mg);
+    if (conn == NULL || info == NULL)
+        return NULL;
+    struct conn_peer peer = { info->remote_addr, info->remote_port, info->server_port };
+    return conns_find_socket(conn, &peer) == 0 ? conn : NULL;
+}
+
+/* A whole request head.  Whatever is returned but 0 keeps civetweb from looking for files. */
+static int on_request(struct mg_connection *mg)
+{
+    struct http_conn *conn = conn_of(mg);
+    if (conn == NULL) {
+        mg_disable_connection_keep_alive(mg);
+        return 499;
+    }
+    conns_begin_request(conn);
+    exchange_serve(conn, mg);
+    conns_end_request(conn);
+    return 200;
+}
+
+/* civetweb could not make a request out of what came: perhaps because not all of it did. */
+static int on_bad_request(struct mg_connection *mg, int status, const char *message)
+{
+    struct http_conn *conn = conn_of(mg);
+    if (conn == NULL)
+        return 0;
+    int64_t patience_ms = conn->was_used ? KEEP_ALIVE_MS : conn->server->config.header_timeout_ms;
+    struct refusal why = { status, "bad_request", message };
+    if (conns_begin_request(conn) >= patience_ms * NS_PER_MS)
+        why = (struct refusal) { 408, "request_timeout", "the request head did not arrive in time" };
+    else if (status == 413)   /* it means the head; bodies are ours */
+        why = (struct refusal) { 431, "head_too_large", "the request head is larger than 16 KiB" };
+    conn->refused = true;
+    wire_refuse(conn, &why, NULL, NULL);
+    wire_linger(conn);
+    return 0;
+}
+
+/* "OPTIONS *" and targets on other servers end here without any other callback. */
+static bool is_unanswered(const struct http_conn *conn, const struct mg_request_info *info)
+{
+    return !conn->refused && info != NULL && info->request_method != NULL && info->request_uri != NULL
+           && info->local_uri == NULL;
+}
+
+static void on_close(const struct mg_connection *mg)
+{
+    struct http_conn *conn = mg_get_user_connection_data(mg);
+    if (conn == NULL)
+        return;
+    if (is_unanswered(conn, mg_get_request_info(mg)) && conn_of(mg) != NULL) {
+        wire_refuse(conn, &refusal_bad_target, NULL, NULL);
+        wire_linger(conn);
+    }
+    conns_remove(conn);
+}
+
+/* Nothing is logged; what goes wrong at the start becomes the error's text. */
+static int on_complaint(const struct mg_connection *mg, const char *message)
+{
+    struct http_server *server = server_of(mg);
+    if (server == NULL || atomic_load(&server->started))
+        return 1;
+    pthread_mutex_lock(&server->conns.lock);
+    if (server->complaint[0] == '\0')
+        snprintf(server->complaint, sizeof server->complaint, "%s", message);
+    pthread_mutex_unlock(&server->conns.lock);
+    return 1;
+}
+
+/* ---- the start ------------------------------------------------------------------------- */
+
+static int check_config(struct http_server *server, struct err *err)
+{
+    struct http_config *config = &server->config;
+    struct in_addr v4;
+    struct in6_addr v6;
+    char bare[64] = "";
+    size_t len = strlen(config->address);
+    if (config->address[0] == '[' && len > 2 && len < sizeof bare && config->address[len - 1] == ']')
+        memcpy(bare, config->address + 1, len - 2);
+    bool is_v4 = inet_pton(AF_INET, config->address, &v4) == 1;
+    bool is_v6 = !is_v4 && inet_pton(AF_INET6, bare, &v6) == 1;
+    if (!is_v4 && !is_v6)
+        return err_set(err, ERR_INVALID, 0, "%s is not an address: say 127.0.0.1 or [::1]", config->address);
+    if (config->port < 0 || config->port > 65535)
+        return err_set(err, ERR_INVALID, 0, "%d is not a port", config->port);
+    if (config->max_streams == 0 || config->max_streams > MAX_STREAMS)
+        return err_set(err, ERR_INVALID, 0, "the number of streams must be from 1 to %d", MAX_STREAMS);
+    bool is_loopback = is_v4 ? ntohl(v4.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6);
+    if (!is_loopback && !config->allow_remote)
+        return err_set(err, ERR_INVALID, 0, "%s can be reached from outside: that needs --allow-remote",
+                       config->address);
+    server->wildcard = is_v4 ? v4.s_addr == 0 : IN6_IS_ADDR_UNSPECIFIED(&v6);
+    return 0;
+}
+
+static int start_civetweb(struct http_server *server, struct err *err)
+{
+    const struct http_config *config = &server->config;
+    char port[96], workers[16], patience[16], keep[16], head[16];
+    snprintf(port, sizeof port, "%s:%d", config->address, config->port);
+    snprintf(workers, sizeof workers, "%u", server->workers);
+    snprintf(patience, sizeof patience, "%u", config->header_timeout_ms);
+    snprintf(keep, sizeof keep, "%d", KEEP_ALIVE_MS);
+    snprintf(head, sizeof head, "%d", MAX_HEAD_BYTES);
+    const char *options[] = {
+        "listening_ports", port,        "num_threads", workers,         "request_timeout_ms", patience,
+        "enable_keep_alive", "yes",     "keep_alive_timeout_ms", keep,  "tcp_nodelay", "1",
+        "max_request_size", head,       "connection_queue", "1024",     "listen_backlog", "4096",
+        "decode_url", "no",             "enable_auth_domain_check", "no", "enable_directory_listing", "no",
+        NULL,
+    };
+    struct mg_callbacks callbacks = {
+        .begin_request = on_request,
+        .http_error = on_bad_request,
+        .init_connection = on_connection,
+        .connection_close = on_close,
+        .log_message = on_complaint,
+    };
+    char text[256] = "";
+    struct mg_init_data init = { .callbacks = &callbacks, .user_data = server, .configuration_options = options };
+    struct mg_error_data error = { .text = text, .text_buffer_size = sizeof text };
+    server->mg = mg_start2(&init, &error);
+    atomic_store(&server->started, true);
+    if (server->mg != NULL && server->complaint[0] == '\0')
+        return 0;
+    if (server->mg != NULL)
+        mg_stop(server->mg);
+    return err_set(err, ERR_IO, 0, "listen on %s: %s", port, server->complaint[0] != '\0' ? server->complaint : text);
+}
+
+static void note_address(struct http_server *server)
+{
+    struct mg_server_port ports[4];
+    int n = mg_get_server_ports(server->mg, 4, ports);
+    server->port = n > 0 ? ports[0].port : server->config.port;
+    const char *address = server->config.address;
+    if (server->wildcard)
+        address = address[0] == '[' ? "[::1]" : "127.0.0.1";
+    snprintf(server->url, sizeof server->url, "http://%s:%d", address, server->port);
+}
+
+static void fill_defaults(struct http_server *server)
+{
+    struct http_config *config = &server->config;
+    if (config->max_body_bytes == 0)
+        config->max_body_bytes = DEFAULT_BODY_BYTES;
+    if (config->header_timeout_ms == 0)
+        config->header_timeout_ms = DEFAULT_HEADER_TIMEOUT_MS;
+    server->workers = config->max_streams + SPARE_WORKERS;
+}
+
+int http_server_new(struct http_server **out_server, const struct http_config *config, struct err *err)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    if (server == NULL)
+        return err_set(err, ERR_NOMEM, 0, "HTTP server");
+    server->config = *config;
+    fill_defaults(server);
+    mg_init_library(MG_FEATURES_DEFAULT);
+    if (check_config(server, err) < 0 || conns_init(&server->conns, err) < 0)
+        goto free_server;
+    if (start_civetweb(server, err) < 0)
+        goto fini_conns;
+    note_address(server);
+    server->config.address = NULL;
+    *out_server = server;
+    return 0;
+fini_conns:
+    conns_fini(&server->conns);
+free_server:
+    mg_exit_library();
+    free(server);
+    return -1;
+}
+
+/* ---- its life -------------------------------------------------------------------------- */
+
+const char *http_server_url(const struct http_server *server)
+{
+    return server->url;
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (server == NULL)
+        return;
+    atomic_store(&server->stopping, true);
+    /* civetweb's threads look only every other second whether they should stop, unless something happens. */
+    conns_wake_all(&server->conns, server->port);
+    mg_stop(server->mg);
+    conns_fini(&server->conns);
+    mg_exit_library();
+    free(server);
+}
+
+void http_server_stats(const struct http_server *server, struct http_stats *out_stats)
+{
+    *out_stats = (struct http_stats) {
+        .open_exchanges = atomic_load(&server->open_exchanges),
+        .open_streams = atomic_load(&server->open_streams),
+        .requests = atomic_load(&server->requests),
+        .refused = atomic_load(&server->refused),
+    };
+}

@@ -1,0 +1,161 @@
+/*
+ * The HTTP transport's own structs, for its files and tests.
+ *
+ *   http.c           server life, civetweb's callbacks
+ *   http_conns.c     the table of connections: which socket is whose, deadlines, waking up
+ *   http_guard.c     who may come in, and the path
+ *   http_exchange.c  the operations of an exchange
+ *   http_wire.c      bytes out: heads, refusals, waiting for a slow reader
+ *
+ * civetweb 1.15 has no function that gives a connection's socket, cuts every write at its request
+ * timeout and copies each one: so it only accepts, parses heads and reads bodies here; everything
+ * that goes out goes through wire_send on the socket itself, which conns_find_socket finds.
+ * Its worker threads have a stack of 100 KiB, fixed when Debian built it.
+ *
+ * Lock: conn_table.lock, a leaf (nothing else is taken while it is held).
+ */
+#ifndef STANDBOX_TRANSPORTS_HTTP_PRIV_H
+#define STANDBOX_TRANSPORTS_HTTP_PRIV_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+#include "transports/http.h"
+
+struct mg_connection;
+struct mg_context;
+struct mg_request_info;
+
+#define HTTP_REQUEST_ID_BYTES 40
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+/* ---- connections (http_conns.c) ----------------------------------------------------- */
+
+#define CONN_SPARE_FDS 64
+
+struct conn_table {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;         /* the watchdog sleeps on it */
+    pthread_t watchdog;
+    struct http_conn *first;
+    unsigned count;
+    int64_t next_wake_ns;           /* when the watchdog looks again */
+    bool ending, waking;
+    int port;                       /* our sockets' own, for waking those that nobody has found yet */
+    bool *taken;                    /* by descriptor: is it in the table? */
+    size_t taken_size;
+    int spare[CONN_SPARE_FDS];      /* numbers lately given back: the kernel hands those out first */
+    unsigned spares;
+};
+
+/* One client's connection.  Belongs to its worker thread but for what the table's lock guards. */
+struct http_conn {
+    struct http_conn *prev, *next;  /* lock */
+    struct http_server *server;
+    int fd;                         /* -1 until conns_find_socket; written under lock */
+    int64_t deadline_ns;            /* lock; what is being read must be there by then; 0: none */
+    int64_t waiting_since_ns;       /* lock; for a request; 0: one is being served */
+    bool overdue;                   /* lock; the deadline passed and the receiving side was shut */
+    bool was_used;                  /* has served a request */
+    bool refused;                   /* civetweb could not read the request and it was answered */
+};
+
+/* How civetweb names a client. */
+struct conn_peer { const char *address; int port, local_port; };
+
+int conns_init(struct conn_table *table, struct err *err);
+void conns_fini(struct conn_table *table);
+
+/* Take a new connection in, its socket unknown; NULL: no memory. */
+struct http_conn *conns_add(struct http_server *server);
+/* Find its socket, once civetweb says who it is.  -1: the client reset it already. */
+int conns_find_socket(struct http_conn *conn, const struct conn_peer *peer);
+/* Before civetweb closes the socket.  Frees it. */
+void conns_remove(struct http_conn *conn);
+/* Shut the receiving side when `deadline_ns` (monotonic) comes; replaces an earlier one. */
+void conns_set_deadline(struct http_conn *conn, int64_t deadline_ns);
+/* No deadline any more.  Was it missed? */
+bool conns_clear_deadline(struct http_conn *conn);
+/* A request begins, or is over.  Returns how long it was waited for. */
+int64_t conns_begin_request(struct http_conn *conn);
+void conns_end_request(struct http_conn *conn);
+/* From now on end everybody's input, so that whoever waits for some wakes up. */
+void conns_wake_all(struct conn_table *table, int port);
+unsigned conns_count(struct conn_table *table);
+
+/* ---- the server (http.c) ------------------------------------------------------------ */
+
+struct http_server {
+    struct http_config config;      /* its strings are borrowed during http_server_new only, but extra_hosts */
+    struct mg_context *mg;
+    char url[128];
+    bool wildcard;                  /* bound to every address: base_url must come from Host */
+    int port;
+    unsigned workers;
+    char complaint[256];            /* what civetweb said while it started */
+    struct conn_table conns;
+    atomic_bool started, stopping;
+    atomic_uint open_exchanges, open_streams;
+    atomic_uint_fast64_t requests, refused;
+};
+
+/* ---- who may come in (http_guard.c) -------------------------------------------------- */
+
+struct refusal { int status; const char *code, *message; };
+
+/* How the request's body is framed. */
+struct framing { bool has_body, chunked; uint64_t length; };
+
+/* NULL: let it in, and `out_framing` is filled. */
+const struct refusal *guard_request(const struct http_config *config, const struct mg_request_info *info,
+                                    struct framing *out_framing);
+/* Percent-decode once, collapse slashes; NULL or why not. */
+const struct refusal *guard_path(const char *raw, struct buf *out);
+/* May a body of this content type (NULL: none declared) run something? */
+bool guard_is_json(const char *content_type);
+/* Is `host` ("name[:port]") one that names this machine, or one of the suffixes (may be NULL)? */
+bool guard_host_is_known(const char *host, const char *const *suffixes);
+/* Is `token` one of the comma-separated words of `list`? */
+bool guard_has_token(const char *list, const char *token);
+
+extern const struct refusal refusal_no_answer, refusal_too_many_streams, refusal_bad_target, refusal_bad_type;
+
+/* ---- bytes out (http_wire.c) --------------------------------------------------------- */
+
+/* All of it, however slow the reader.  -1: the client is gone, or the server is stopping and it does not read. */
+int wire_send(struct http_conn *conn, struct iovec *iov, int count);
+
+struct wire_head {
+    int status;
+    const char *content_type;       /* NULL: none */
+    const char *request_id;
+    const struct buf *extra;        /* more header lines, or NULL */
+    uint64_t length;
+    bool chunked, until_close;      /* instead of a length */
+    bool keep_alive;
+};
+void wire_put_head(struct buf *out, const struct wire_head *head);
+
+void wire_make_request_id(char out[HTTP_REQUEST_ID_BYTES]);
+
+/* Answer a request that no handler sees; the connection must be closed afterwards. */
+void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *request_id, const char *extra_header);
+/* The JSON body of a refusal. */
+void wire_put_refusal(struct buf *out, const struct refusal *why);
+
+/* End our sending side and swallow what the client still sends for a moment: closing with unread input would
+   reset the connection and could take the answer with it. */
+void wire_linger(struct http_conn *conn);
+
+/* Is the socket dead?  `half_closed_since_ns` (0 at first) remembers when the client ended its sending side. */
+bool wire_peer_gone(struct http_conn *conn, int64_t *half_closed_since_ns);
+
+/* ---- one exchange (http_exchange.c) ---------------------------------------------------- */
+
+/* Serve the request that civetweb has read. */
+void exchange_serve(struct http_conn *conn, struct mg_connection *mg);
+
+#endif

@@ -1,0 +1,197 @@
+/* Bytes out: heads, refusals, waiting for a slow reader; and is the client still there? */
+#include "transports/http_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/jsonw.h"
+#include "base/text.h"
+
+#define POLL_STEP_MS 200                      /* how often a waiting thread looks whether the server stops */
+#define LINGER_NS (1 * NS_PER_S)
+#define HALF_CLOSED_NS (30 * NS_PER_S)        /* a client that ended its sending side may read on this long */
+
+/* ---- sending -------------------------------------------------------------------------- */
+
+/* Drop the first `done` bytes; returns how many parts are left, `*iov` moved to the first of them. */
+static int skip_sent(struct iovec **iov, int count, size_t done)
+{
+    while (count > 0 && done >= (*iov)->iov_len) {
+        done -= (*iov)->iov_len;
+        (*iov)++;
+        count--;
+    }
+    if (count > 0) {
+        (*iov)->iov_base = (char *) (*iov)->iov_base + done;
+        (*iov)->iov_len -= done;
+    }
+    return count;
+}
+
+static int wait_writable(struct http_conn *conn)
+{
+    for (;;) {
+        struct pollfd p = { .fd = conn->fd, .events = POLLOUT };
+        int n = poll(&p, 1, POLL_STEP_MS);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n > 0)
+            return 0;      /* also on an error: the next send tells */
+        if (atomic_load(&conn->server->stopping))
+            return -1;
+    }
+}
+
+int wire_send(struct http_conn *conn, struct iovec *iov, int count)
+{
+    count = skip_sent(&iov, count, 0);
+    while (count > 0) {
+        struct msghdr message = { .msg_iov = iov, .msg_iovlen = (size_t) count };
+        ssize_t n = sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0)
+            count = skip_sent(&iov, count, (size_t) n);
+        else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (wait_writable(conn) < 0)
+                return -1;
+        } else if (errno != EINTR)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- heads ---------------------------------------------------------------------------- */
+
+static const char *reason_of(int status)
+{
+    static const struct { int status; const char *text; } reasons[] = {
+        { 100, "Continue" },           { 101, "Switching Protocols" }, { 200, "OK" },
+        { 201, "Created" },            { 202, "Accepted" },            { 204, "No Content" },
+        { 304, "Not Modified" },       { 400, "Bad Request" },         { 401, "Unauthorized" },
+        { 402, "Payment Required" },   { 403, "Forbidden" },           { 404, "Not Found" },
+        { 405, "Method Not Allowed" }, { 406, "Not Acceptable" },      { 408, "Request Timeout" },
+        { 409, "Conflict" },           { 410, "Gone" },                { 411, "Length Required" },
+        { 413, "Content Too Large" },  { 414, "URI Too Long" },        { 415, "Unsupported Media Type" },
+        { 417, "Expectation Failed" }, { 422, "Unprocessable Content" }, { 429, "Too Many Requests" },
+        { 431, "Request Header Fields Too Large" }, { 499, "Client Closed Request" },
+        { 500, "Internal Server Error" }, { 501, "Not Implemented" },  { 502, "Bad Gateway" },
+        { 503, "Service Unavailable" }, { 504, "Gateway Timeout" },    { 505, "HTTP Version Not Supported" },
+        { 507, "Insufficient Storage" },
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    }
+    return "Status";
+}
+
+static void put_date(struct buf *out)
+{
+    static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t now = time(NULL);
+    struct tm tm;
+    if (gmtime_r(&now, &tm) == NULL)
+        return;
+    buf_printf(out, "Date: %.3s, %02d %.3s %d %02d:%02d:%02d GMT\r\n", days + 3 * tm.tm_wday, tm.tm_mday,
+               months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+static bool status_has_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+void wire_put_head(struct buf *out, const struct wire_head *head)
+{
+    buf_printf(out, "HTTP/1.1 %d %s\r\n", head->status, reason_of(head->status));
+    put_date(out);
+    if (head->content_type != NULL)
+        buf_printf(out, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", head->content_type);
+    if (head->chunked)
+        buf_str(out, "Transfer-Encoding: chunked\r\n");
+    else if (!head->until_close && status_has_body(head->status))
+        buf_printf(out, "Content-Length: %" PRIu64 "\r\n", head->length);
+    buf_printf(out, "x-request-id: %s\r\n", head->request_id);
+    /* Clients must give an idle connection up before we do (15 s), else they send into a closing one. */
+    buf_str(out, head->keep_alive ? "Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n" : "Connection: close\r\n");
+    if (head->extra != NULL)
+        buf_add(out, buf_cstr(head->extra), head->extra->len);
+    buf_str(out, "\r\n");
+}
+
+void wire_make_request_id(char out[HTTP_REQUEST_ID_BYTES])
+{
+    memcpy(out, "req_", 4);
+    random_hex(out + 4, 24);
+}
+
+/* ---- refusals ------------------------------------------------------------------------- */
+
+void wire_put_refusal(struct buf *out, const struct refusal *why)
+{
+    struct jsonw w;
+    jsonw_init(&w, out);
+    jsonw_object(&w, NULL);
+    jsonw_str(&w, "message", why->message);
+    jsonw_str(&w, "error", why->message);
+    jsonw_str(&w, "code", why->code);
+    jsonw_end_object(&w);
+}
+
+void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *request_id, const char *extra_header)
+{
+    char id[HTTP_REQUEST_ID_BYTES];
+    if (request_id == NULL)
+        wire_make_request_id(id);
+    BUF_AUTO body = BUF_INIT;
+    BUF_AUTO head = BUF_INIT;
+    BUF_AUTO extra = BUF_INIT;
+    wire_put_refusal(&body, why);
+    if (extra_header != NULL)
+        buf_printf(&extra, "%s\r\n", extra_header);
+    wire_put_head(&head, &(struct wire_head) { .status = why->status, .content_type = "application/json",
+                  .request_id = request_id == NULL ? id : request_id, .length = body.len, .extra = &extra });
+    atomic_fetch_add(&conn->server->refused, 1);
+    if (body.failed || head.failed)
+        return;
+    struct iovec iov[] = { { head.data, head.len }, { body.data, body.len } };
+    wire_send(conn, iov, 2);
+}
+
+/* ---- the other side ------------------------------------------------------------------- */
+
+void wire_linger(struct http_conn *conn)
+{
+    char sink[4096];
+    int64_t until = mono_ns() + LINGER_NS;
+    shutdown(conn->fd, SHUT_WR);
+    while (mono_ns() < until && !atomic_load(&conn->server->stopping)) {
+        struct pollfd p = { .fd = conn->fd, .events = POLLIN };
+        int ready = poll(&p, 1, POLL_STEP_MS);
+        if (ready == 0 || (ready < 0 && errno == EINTR))
+            continue;
+        ssize_t n = ready < 0 ? -1 : recv(conn->fd, sink, sizeof sink, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+    }
+}
+
+bool wire_peer_gone(struct http_conn *conn, int64_t *half_closed_since_ns)
+{
+    if (atomic_load(&conn->server->stopping))
+        return true;
+    struct pollfd p = { .fd = conn->fd, .events = POLLRDHUP };
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    if ((p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+        return true;
+    /* A close and a half-close look alike until something is sent; only time tells them apart. */
+    int64_t now = mono_ns();
+    if (*half_closed_since_ns == 0)
+        *half_closed_since_ns = now;
+    return now - *half_closed_since_ns >= HALF_CLOSED_NS;
+}
