@@ -1,8 +1,9 @@
 // Starts the server under test, proves that it leaves nothing behind, and finds the SDK.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 
@@ -10,26 +11,75 @@ const BINARY = process.env.STANDBOX_SERVER;
 const READY_KEYS = ["standbox", "http", "grpc", "admin", "admin_token", "pid"];
 const READY_MS = 20_000;
 const STOP_MS = 15_000;
+const TEST_MS = 60_000;
 const REAP_MS = 2_000; // a killed process may need a moment to leave /proc
 
-export const ISOLATION = process.env.STANDBOX_ISOLATION ?? "auto";
+const STDERR_LINES = 40;
+const PATIENCE = Number(process.env.STANDBOX_PATIENCE || 1);
+
+export const ISOLATION = process.env.STANDBOX_ISOLATION || "auto";
+const SERVER_USER = process.env.STANDBOX_SERVER_USER;
 export const IMAGE = "node";
-// Without namespaces a process can only be what the server is.
-export const rootIsReal = ISOLATION !== "none" || process.getuid() === 0;
+
+function identity(user) {
+  if (!user) return {};
+  const id = (flag) => Number(execFileSync("id", [flag, user]));
+  return { uid: id("-u"), gid: id("-g") };
+}
+
+// Who is not root needs a user namespace to run a command as root, whatever the isolation.
+export const hasRoot =
+  (process.getuid() === 0 && !SERVER_USER) || spawnSync("unshare", ["-Ur", "true"], identity(SERVER_USER)).status === 0;
 
 // The tests live in the repository, the SDK in the build folder.
 const require = createRequire(join(process.env.STANDBOX_NODE_DIR, "package.json"));
 export const { Hyperbrowser, HyperbrowserError } = require("@hyperbrowser/sdk");
 
-export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+// How much slower than an ordinary idle machine this one is at the moment, 1 at least.
+// Starting a program wakes, forks and schedules, like everything the tests do.
+function slowness() {
+  const start = performance.now();
+  for (let n = 0; n < 5; n += 1) spawnSync("/bin/true");
+  const spawnMs = (performance.now() - start) / 5;
+  return Math.max(1, spawnMs / 5, loadavg()[0] / availableParallelism()) * PATIENCE;
+}
+
+// So many milliseconds on an ordinary idle machine; on a busy one more, measured when they are over.
+export class Deadline {
+  constructor(ms) {
+    this.ms = ms;
+    this.begin = performance.now();
+  }
+
+  left() {
+    const elapsed = performance.now() - this.begin;
+    return elapsed < this.ms ? this.ms - elapsed : Math.max(this.ms * slowness() - elapsed, 0);
+  }
+
+  // Settles as `promise` does; calls `late` when it has not in time.
+  async guard(promise, late) {
+    let timer;
+    const ring = () => {
+      const left = this.left();
+      if (left <= 0) late();
+      else timer = setTimeout(ring, left);
+    };
+    timer = setTimeout(ring, this.left());
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
 
 export async function eventually(condition, ms, what) {
-  const end = Date.now() + ms;
+  const deadline = new Deadline(ms);
   for (;;) {
     const answer = await condition();
     if (answer) return answer;
-    assert.ok(Date.now() < end, `not within ${ms} ms: ${what}`);
-    await sleep(20);
+    assert.ok(deadline.left() > 0, `not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
@@ -69,9 +119,14 @@ export const aliveWith = (marker) =>
 export class Server {
   static async start(...options) {
     const server = new Server();
-    server.stderr = "";
-    server.child = spawn(BINARY, ["--http", "127.0.0.1:0", ...options], { stdio: ["ignore", "pipe", "pipe"] });
-    server.child.stderr.on("data", (chunk) => (server.stderr += chunk));
+    server.output = "";
+    // The usual soft limit of open files: raising it is the server's business.
+    server.child = spawn(
+      "/bin/sh",
+      ["-c", 'ulimit -S -n 1024; exec "$0" "$@"', BINARY, "--http", "127.0.0.1:0", ...options],
+      { stdio: ["ignore", "pipe", "pipe"], ...identity(SERVER_USER) },
+    );
+    server.child.stderr.on("data", (chunk) => (server.output += chunk));
     server.ended = new Promise((resolve) => server.child.on("exit", (code, name) => resolve(name ?? code)));
     server.ready = JSON.parse(await server.#readyLine());
     for (const key of READY_KEYS) assert.ok(key in server.ready, `no ${key} in the ready line`);
@@ -81,38 +136,41 @@ export class Server {
     return server;
   }
 
+  // What the server had to say last.
+  stderr() {
+    const lines = this.output.trimEnd().split("\n").slice(-STDERR_LINES);
+    return ["--- server stderr, its end ---", ...lines].join("\n");
+  }
+
   #readyLine() {
-    return new Promise((resolve, reject) => {
-      let line = "";
-      const fail = (why) => reject(new Error(`${why}\n--- server stderr ---\n${this.stderr}`));
-      const timer = setTimeout(() => fail(`no ready line in ${READY_MS} ms`), READY_MS);
-      this.child.on("error", (error) => fail(error.message));
+    const line = new Promise((resolve, reject) => {
+      let text = "";
+      this.child.on("error", reject);
       this.child.stdout.on("data", (chunk) => {
-        line += chunk;
-        if (!line.endsWith("\n")) return;
-        clearTimeout(timer);
-        resolve(line);
+        text += chunk;
+        if (text.endsWith("\n")) resolve(text);
       });
-      this.ended.then((code) => {
-        clearTimeout(timer);
-        fail(`the server ended (${code}) before it was ready`);
-      });
+      this.ended.then((code) => reject(new Error(`the server ended (${code}) before it was ready\n${this.stderr()}`)));
     });
+    return new Deadline(READY_MS).guard(line, () => this.child.kill("SIGKILL"));
   }
 
   // SIGTERM, and everything that has to be true afterwards.
   async stop() {
     const tree = descendants(this.child.pid);
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), STOP_MS);
     this.child.kill("SIGTERM");
-    const code = await this.ended;
-    clearTimeout(timer);
-    assert.equal(code, 0, `exit ${code} after SIGTERM\n--- server stderr ---\n${this.stderr}`);
+    const code = await new Deadline(STOP_MS).guard(this.ended, () => this.child.kill("SIGKILL"));
     const survivors = () => {
       const table = processes();
       return tree.filter(({ pid, start }) => isAlive(table.get(pid)) && table.get(pid).start === start);
     };
-    await eventually(() => survivors().length === 0, REAP_MS, `no survivors of ${JSON.stringify(tree)}`);
+    try {
+      assert.equal(code, 0, `exit ${code} after SIGTERM\n${this.stderr()}`);
+      await eventually(() => survivors().length === 0, REAP_MS, `no survivors of ${JSON.stringify(tree)}`);
+    } finally {
+      // What a failed test left running must not stay on the machine.
+      for (const { pid } of survivors()) process.kill(pid, "SIGKILL");
+    }
   }
 }
 
@@ -133,12 +191,19 @@ export const connect = (server, options = {}) =>
 
 export const create = (client, params = {}) => client.sandboxes.create({ imageName: IMAGE, ...params });
 
-// A sandbox for the length of `work`.
-export async function withSandbox(server, work, options) {
+// A sandbox for the length of `work`, which must not take longer than `ms`.
+export async function withSandbox(server, work, { ms = TEST_MS, ...options } = {}) {
   const client = connect(server, options);
   const sandbox = await create(client);
+  let late;
+  const tooLate = new Promise((_, reject) => {
+    late = () => reject(new Error(`took longer than ${ms} ms`));
+  });
   try {
-    return await work(sandbox, client);
+    return await new Deadline(ms).guard(Promise.race([work(sandbox, client), tooLate]), late);
+  } catch (error) {
+    console.error(`${error?.message}\n${server.stderr()}`);
+    throw error;
   } finally {
     if (sandbox.status === "active") await sandbox.stop();
   }
@@ -201,9 +266,10 @@ export async function until(events, marker) {
   return got;
 }
 
-export const first = async (process) => {
+// The first output; the stream is left then.
+export async function first(process) {
   const events = process.stream();
   const { value } = await events.next();
   await events.return();
   return value.data;
-};
+}

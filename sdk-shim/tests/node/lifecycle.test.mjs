@@ -12,6 +12,7 @@ import {
   create,
   eventually,
   first,
+  HyperbrowserError,
   ISOLATION,
   Server,
   serverForThisFile,
@@ -38,7 +39,7 @@ async function hostForm(client, id) {
 
 const override = () => ({ runtimeProxyOverride: `127.0.0.1:${server.now.port}` });
 
-describe("sandbox lifecycle", { timeout: 60_000 }, () => {
+describe("sandbox lifecycle", () => {
   it("create answers an active sandbox", async () => {
     const client = connect(server.now);
     const sandbox = await create(client, { timeoutMinutes: 7, cpu: 2, memoryMiB: 512 });
@@ -178,6 +179,17 @@ describe("sandbox lifecycle", { timeout: 60_000 }, () => {
       assert.equal(step.value.type, "exit");
       assert.equal(step.value.result.status, "killed");
     }
+  });
+
+  it("(14) stop ends an exec under way", async () => {
+    const client = connect(server.now);
+    const sandbox = await create(client);
+    const under = sandbox.exec("sleep 300").catch((error) => error);
+    await eventually(async () => (await sandbox.processes.list({ status: "running" })).data.length === 1, 10_000, "running");
+    await sandbox.stop();
+    const end = await under;
+    if (end instanceof HyperbrowserError) assert.equal(end.code, "sandbox_not_running");
+    else assert.equal(end.status, "killed");
   });
 
   it("nothing outlives the server", async () => {

@@ -1,5 +1,6 @@
 // Output: streams, replay, odd bytes, floods, many at once.  (n) = check number of the wire page.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { describe, it } from "node:test";
 
@@ -9,7 +10,7 @@ const server = serverForThisFile();
 const given = (work, options) => () => withSandbox(server.now, work, options);
 const FLOOD = "head -c 11500000 /dev/zero | tr '\\0' x"; // 11.5 MB, the replay window is 4 MiB
 
-describe("streams", { timeout: 60_000 }, () => {
+describe("streams", () => {
   it(
     "(37) rising seq, both streams, then the full result",
     given(async (sandbox) => {
@@ -108,7 +109,7 @@ describe("streams", { timeout: 60_000 }, () => {
   );
 });
 
-describe("odd bytes", { timeout: 60_000 }, () => {
+describe("odd bytes", () => {
   const printf = (bytes) =>
     `printf '${[...Buffer.from(bytes)].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")}'`;
 
@@ -160,70 +161,76 @@ describe("odd bytes", { timeout: 60_000 }, () => {
   );
 });
 
-describe("floods and crowds", { timeout: 300_000 }, () => {
+describe("floods and crowds", () => {
   it(
     "100 MB through a stream arrive byte for byte",
-    given(async (sandbox) => {
-      const size = 100 * 1024 * 1024;
-      const process = await sandbox.processes.start(
-        `echo ready; read line; seq 10000000 99999999 | head -c ${size}`,
-      );
-      const events = process.stream();
-      assert.equal(await until(events, "\n"), "ready\n");
-      await process.writeStdin("go\n"); // only now, so that the stream is there before the flood
+    given(
+      async (sandbox) => {
+        const size = 100 * 1024 * 1024;
+        // Every line differs, so a lost, doubled or moved piece changes the digest.
+        const flood = `seq 10000000 99999999 | head -c ${size}`;
+        const process = await sandbox.processes.start(`echo ready; read line; ${flood}`);
+        const events = process.stream();
+        assert.equal(await until(events, "\n"), "ready\n");
+        await process.writeStdin("go\n"); // only now: the stream is there before the flood
 
-      const got = createHash("sha256");
-      let received = 0;
-      let exit;
-      for await (const event of events) {
-        if (event.type === "exit") exit = event.result;
-        else {
-          got.update(event.data);
-          received += event.data.length;
+        const got = createHash("sha256");
+        let received = 0;
+        let exit;
+        for await (const event of events) {
+          if (event.type === "exit") exit = event.result;
+          else {
+            got.update(event.data);
+            received += event.data.length;
+          }
         }
-      }
-      assert.equal(exit?.exitCode, 0);
-      assert.equal(received, size);
-
-      const expected = createHash("sha256");
-      let left = size;
-      for (let number = 10_000_000; left > 0; number += 100_000) {
-        const lines = Array.from({ length: 100_000 }, (_, n) => `${number + n}\n`).join("").slice(0, left);
-        expected.update(lines);
-        left -= lines.length;
-      }
-      assert.equal(got.digest("hex"), expected.digest("hex"));
-    }),
+        assert.equal(exit?.exitCode, 0);
+        assert.equal(received, size);
+        const expected = execFileSync("bash", ["-c", `${flood} | sha256sum`], { encoding: "utf8" });
+        assert.equal(got.digest("hex"), expected.split(" ")[0]);
+      },
+      { ms: 120_000 },
+    ),
   );
 
   it(
-    "100 execs at once",
-    given(async (sandbox) => {
-      const results = await Promise.all(
-        Array.from({ length: 100 }, (_, n) => sandbox.exec(`echo out-${n}; echo err-${n} >&2; exit ${n}`)),
-      );
-      results.forEach((result, n) => {
-        assert.deepEqual(
-          [result.stdout, result.stderr, result.status, result.exitCode],
-          [`out-${n}\n`, `err-${n}\n`, "exited", n],
+    "500 execs at once each get their own result",
+    given(
+      async (sandbox) => {
+        const results = await Promise.all(
+          Array.from({ length: 500 }, (_, n) => sandbox.exec(`echo out-${n}; echo err-${n} >&2; exit ${n % 256}`)),
         );
-      });
-      assert.equal(new Set(results.map((result) => result.id)).size, 100);
-    }),
+        results.forEach((result, n) => {
+          assert.deepEqual(
+            [result.stdout, result.stderr, result.status, result.exitCode],
+            [`out-${n}\n`, `err-${n}\n`, "exited", n % 256],
+          );
+        });
+        assert.equal(new Set(results.map((result) => result.id)).size, 500);
+      },
+      { ms: 120_000 },
+    ),
   );
 
   it(
-    "100 open streams at once",
-    given(async (sandbox) => {
-      const numbers = Array.from({ length: 100 }, (_, n) => n);
-      const started = await Promise.all(
-        numbers.map((n) => sandbox.processes.start(`echo up; read line; echo ${n}:$line`)),
-      );
-      const streams = started.map((process) => process.stream());
-      for (const got of await Promise.all(streams.map((events) => until(events, "\n")))) assert.equal(got, "up\n");
-      await Promise.all(started.map((process) => process.writeStdin("in\n")));
-      const ends = await Promise.all(streams.map(collect));
-      ends.forEach(({ output }, n) => assert.equal(text(output), `${n}:in\n`));
-    }),
+    "1,000 streams are open at once, and other calls still get through",
+    given(
+      async (sandbox) => {
+        const numbers = Array.from({ length: 1000 }, (_, n) => n);
+        const started = await Promise.all(
+          numbers.map((n) => sandbox.processes.start(`echo up; read line; echo ${n}:$line`)),
+        );
+        const streams = started.map((process) => process.stream());
+        for (const got of await Promise.all(streams.map((events) => until(events, "\n")))) assert.equal(got, "up\n");
+        const { data } = await sandbox.processes.list({ status: "running", limit: 1000 });
+        assert.equal(data.length, 1000);
+        await Promise.all(started.map((process) => process.writeStdin("in\n")));
+        const ends = await Promise.all(streams.map(collect));
+        ends.forEach(({ output, result }, n) => {
+          assert.deepEqual([text(output), result.exitCode], [`${n}:in\n`, 0]);
+        });
+      },
+      { ms: 180_000 },
+    ),
   );
 });

@@ -4,54 +4,95 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 
 import pytest
 from hyperbrowser import AsyncHyperbrowser, Hyperbrowser
 from hyperbrowser.models.sandbox import CreateSandboxParams
 
 from blocking import Blocking, Loop, unwrapped
-from standbox_server import Server
+from standbox_server import Deadline, Server, identity
 
 BINARY = os.environ["STANDBOX_SERVER"]
-ISOLATION = os.environ.get("STANDBOX_ISOLATION", "auto")
+ISOLATION = os.environ.get("STANDBOX_ISOLATION") or "auto"
+SERVER_USER = os.environ.get("STANDBOX_SERVER_USER") or None
+
 IMAGE = "node"
 TEST_SECONDS = 60
 TIMED_OUT = (TimeoutError, asyncio.TimeoutError)  # one class only since Python 3.11
 
 
+def can_have_root():
+    """Who is not root needs a user namespace to run a command as root, whatever the isolation."""
+    if os.geteuid() == 0 and SERVER_USER is None:
+        return True
+    tried = subprocess.run(["unshare", "-Ur", "true"], stderr=subprocess.DEVNULL, **identity(SERVER_USER))
+    return tried.returncode == 0
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "namespace: needs users and mounts of the sandbox's own")
+    config.addinivalue_line("markers", "needs_root: run_as root must work")
+    config.addinivalue_line("markers", "needs_no_root: for a server that cannot become root")
     config.addinivalue_line("markers", "slow(seconds): allowed more time than the rest")
 
 
 def pytest_collection_modifyitems(config, items):
-    if ISOLATION == "none":
-        dropped = [item for item in items if item.get_closest_marker("namespace")]
-        items[:] = [item for item in items if item not in dropped]
-        config.hook.pytest_deselected(items=dropped)
+    """Which tests make sense is decided here; a skip is something that could not be tried."""
+
+    has_root = can_have_root()
+
+    def fits(item):
+        if item.get_closest_marker("needs_root"):
+            return has_root
+        if item.get_closest_marker("needs_no_root"):
+            return not has_root
+        return ISOLATION != "none" or not item.get_closest_marker("namespace")
+
+    dropped = [item for item in items if not fits(item)]
+    items[:] = [item for item in items if fits(item)]
+    config.hook.pytest_deselected(items=dropped)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for instance in Server.living:
+            report.sections.append((f"server {instance.process.pid}", instance.stderr()))
 
 
 @pytest.fixture(autouse=True)
-def deadline(request):
+def time_limit(request):
     """No test may hang: the alarm breaks any blocking call of the main thread."""
     marker = request.node.get_closest_marker("slow")
-    seconds = marker.args[0] if marker else TEST_SECONDS
+    deadline = Deadline(marker.args[0] if marker else TEST_SECONDS)
 
     def ring(*_):
-        pytest.fail(f"took longer than {seconds} s")
+        left = deadline.left()
+        if left <= 0:
+            pytest.fail(f"took longer than {deadline.seconds} s")
+        signal.setitimer(signal.ITIMER_REAL, left)
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, deadline.seconds)
     yield
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
 
+def start_server(*options):
+    return Server(BINARY, f"--isolation={ISOLATION}", *options, user=SERVER_USER)
+
+
 @pytest.fixture(scope="module")
 def server():
-    instance = Server(BINARY, f"--isolation={ISOLATION}")
+    instance = start_server()
     yield instance
-    instance.stop()
+    try:
+        instance.stop()
+    finally:
+        instance.sweep()
 
 
 @pytest.fixture
@@ -60,13 +101,14 @@ def own_server():
     started = []
 
     def start(*options):
-        started.append(Server(BINARY, f"--isolation={ISOLATION}", *options))
+        started.append(start_server(*options))
         return started[-1]
 
     yield start
     for instance in started:
         if instance.process.poll() is None:
             instance.kill()
+        instance.sweep()
 
 
 @pytest.fixture(scope="session")

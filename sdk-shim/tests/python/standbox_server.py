@@ -3,7 +3,9 @@
 import ctypes
 import json
 import os
+import pwd
 import select
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -13,6 +15,38 @@ READY_KEYS = {"standbox", "http", "grpc", "admin", "admin_token", "pid"}
 READY_SECONDS = 20
 STOP_SECONDS = 15
 REAP_SECONDS = 2  # a killed process may need a moment to leave /proc
+STDERR_LINES = 40
+PATIENCE = float(os.environ.get("STANDBOX_PATIENCE") or 1)
+
+
+def slowness():
+    """How much slower than an ordinary idle machine this one is at the moment, 1 at least.
+
+    Starting a program wakes, forks and schedules, like everything the tests do.
+    """
+    start = time.monotonic()
+    for _ in range(5):
+        subprocess.run(["/bin/true"], check=True)
+    spawn_ms = (time.monotonic() - start) * 1000 / 5
+    queue = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return max(1.0, spawn_ms / 5, queue) * PATIENCE
+
+
+class Deadline:
+    """So many seconds on an ordinary idle machine; on a busy one more, measured when they are over."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.begin = time.monotonic()
+
+    def left(self):
+        elapsed = time.monotonic() - self.begin
+        if elapsed < self.seconds:
+            return self.seconds - elapsed
+        return max(self.seconds * slowness() - elapsed, 0)
+
+    def over(self):
+        return self.left() <= 0
 
 
 def adopt_orphans():
@@ -61,41 +95,52 @@ def alive_with(marker):
 
 def eventually(condition, seconds, what):
     """The first true answer of `condition`; fails when there is none in time."""
-    end = time.monotonic() + seconds
+    deadline = Deadline(seconds)
     while True:
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
+        assert not deadline.over(), f"not within {seconds} s: {what}"
         time.sleep(0.02)
 
 
+def identity(user):
+    """Arguments for subprocess that make a child this user's; none: the caller's."""
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+
+
 class Server:
-    def __init__(self, binary, *options):
+    living = []  # for the reports of failed tests
+
+    def __init__(self, binary, *options, user=None):
         adopt_orphans()
         self._log = tempfile.TemporaryFile()
         self._before = set(descendants(os.getpid()))
+        self._folder = tempfile.mkdtemp()
+        os.chmod(self._folder, 0o777)
+        # The usual soft limit of open files: raising it is the server's business.
         self.process = subprocess.Popen(
-            [binary, "--http", "127.0.0.1:0", *options],
+            ["/bin/sh", "-c", 'ulimit -S -n 1024; exec "$0" "$@"', binary, "--http", "127.0.0.1:0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,
+            env={**os.environ, "TMPDIR": self._folder},
+            **identity(user),
         )
+        Server.living.append(self)
         try:
             self.ready = self._read_ready_line()
         except BaseException:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise
         self.url = self.ready["http"]
         self.port = int(self.url.rpartition(":")[2])
 
     def _read_ready_line(self):
-        end = time.monotonic() + READY_SECONDS
+        deadline = Deadline(READY_SECONDS)
         line = b""
         while not line.endswith(b"\n"):
-            wait = end - time.monotonic()
-            readable, _, _ = select.select([self.process.stdout], [], [], max(wait, 0))
+            readable, _, _ = select.select([self.process.stdout], [], [], deadline.left())
             assert readable, f"no ready line in {READY_SECONDS} s\n{self.stderr()}"
             chunk = os.read(self.process.stdout.fileno(), 4096)
             assert chunk, f"the server ended before it was ready\n{self.stderr()}"
@@ -106,8 +151,10 @@ class Server:
         return ready
 
     def stderr(self):
+        """What the server had to say last."""
         self._log.seek(0)
-        return "--- server stderr ---\n" + self._log.read().decode(errors="replace")
+        lines = self._log.read().decode(errors="replace").splitlines()
+        return "\n".join(["--- server stderr, its end ---", *lines[-STDERR_LINES:]])
 
     def survivors(self):
         """What this server started and still lives."""
@@ -121,6 +168,19 @@ class Server:
         """SIGKILL: the server has no chance to tidy up."""
         self.process.kill()
         self.process.wait()
+        self._ended()
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def sweep(self):
+        """What a failed test left behind must not stay on the machine."""
+        for pid, _ in self.survivors():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def assert_nothing_survives(self, seconds=REAP_SECONDS):
         try:
@@ -131,15 +191,28 @@ class Server:
     def stop(self):
         """SIGTERM, and everything that has to be true afterwards."""
         code = self.process.poll()
+        self._ended()
         assert code is None, f"the server had ended by itself ({code})\n{self.stderr()}"
         self.process.send_signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            tree = self.survivors()
-            self.kill()
-            raise AssertionError(
-                f"still there {STOP_SECONDS} s after SIGTERM; tree: {tree}\n{self.stderr()}"
-            ) from None
+        code = self._wait()
         assert code == 0, f"exit code {code} after SIGTERM\n{self.stderr()}"
+        assert self.process.stdout.read() == b"", "more than the ready line on stdout"
         self.assert_nothing_survives()
+        assert os.listdir(self._folder) == [], "files are left behind"
+
+    def _wait(self):
+        deadline = Deadline(STOP_SECONDS)
+        while not deadline.over():
+            try:
+                return self.process.wait(max(deadline.left(), 0.1))
+            except subprocess.TimeoutExpired:
+                pass
+        tree = self.survivors()
+        self.kill()
+        raise AssertionError(
+            f"still there {STOP_SECONDS} s after SIGTERM; tree: {tree}\n{self.stderr()}"
+        )
+
+    def _ended(self):
+        if self in Server.living:
+            Server.living.remove(self)

@@ -46,6 +46,14 @@ def test_create_answers_an_active_sandbox(client):
     sandbox.stop()
 
 
+def test_environment_alone_points_the_sdk_here(server, connect, monkeypatch):
+    monkeypatch.setenv("HYPERBROWSER_BASE_URL", server.url)
+    monkeypatch.setenv("HYPERBROWSER_API_KEY", "test-key")
+    sandbox = create(connect(server, base_url=None, api_key=None))
+    assert sandbox.exec("echo here").stdout == "here\n"
+    sandbox.stop()
+
+
 def test_token_lives_long_enough(sandbox):
     """A token that ends within the minute would cost a request before every call."""
     assert sandbox.token_expires_at is None or sandbox.token_expires_at > soon(120)

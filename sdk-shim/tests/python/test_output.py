@@ -1,6 +1,7 @@
 """Output: streams, replay, odd bytes, floods.  (n) = check number of the wire page."""
 
 import hashlib
+import subprocess
 
 import pytest
 from hyperbrowser.exceptions import HyperbrowserError
@@ -269,21 +270,41 @@ def test_one_giant_line(sandbox):
     assert result.stdout == "y" * 8_000_000
 
 
-@pytest.mark.slow(300)
-def test_hundred_megabytes_arrive_byte_for_byte(sandbox):
-    """Every line differs, so a lost, doubled or moved piece changes the digest."""
-    size = 100 * 1024 * 1024
-    result = sandbox.exec(
-        f"seq 10000000 99999999 | head -c {size}", max_output_bytes=2 * size
-    )
-    assert result.exit_code == 0
-    expected = hashlib.sha256()
-    left = size
-    number = 10_000_000
-    while left:
-        piece = "".join(f"{n}\n" for n in range(number, number + 100_000)).encode()[:left]
-        expected.update(piece)
-        left -= len(piece)
-        number += 100_000
-    assert len(result.stdout) == size
-    assert hashlib.sha256(result.stdout.encode()).hexdigest() == expected.hexdigest()
+HUNDRED_MB = 100 * 1024 * 1024
+# Every line differs, so a lost, doubled or moved piece changes the digest.
+HUNDRED_MB_COMMAND = f"seq 10000000 99999999 | head -c {HUNDRED_MB}"
+
+
+@pytest.fixture(scope="module")
+def hundred_mb_digest():
+    made = subprocess.run(["bash", "-c", f"{HUNDRED_MB_COMMAND} | sha256sum"], capture_output=True, check=True)
+    return made.stdout.split()[0].decode()
+
+
+@pytest.mark.slow(120)
+def test_hundred_megabytes_are_collected_byte_for_byte(sandbox, hundred_mb_digest):
+    """The SDK's own limit, 64 MiB, is raised with `max_output_bytes`."""
+    result = sandbox.exec(HUNDRED_MB_COMMAND, max_output_bytes=2 * HUNDRED_MB)
+    assert (result.status, result.exit_code, len(result.stdout)) == ("exited", 0, HUNDRED_MB)
+    assert hashlib.sha256(result.stdout.encode()).hexdigest() == hundred_mb_digest
+
+
+@pytest.mark.slow(120)
+def test_hundred_megabytes_are_streamed_byte_for_byte(sandbox, hundred_mb_digest):
+    """A fetched handle reads them live, whatever the replay window keeps."""
+    process = sandbox.processes.start(f"echo ready; read line; {HUNDRED_MB_COMMAND}")
+    process.disconnect()
+    fetched = sandbox.get_process(process.id)
+    events = fetched.stream()
+    assert until(events, "\n") == "ready\n"
+    fetched.write_stdin("\n")  # only now: the stream is there before the flood
+    digest, size, seq = hashlib.sha256(), 0, 1
+    for event in events:
+        if event.type == "exit":
+            break
+        digest.update(event.data.encode())
+        size += len(event.data)
+        seq += 1
+        assert event.seq == seq
+    assert (event.type, event.result.exit_code, size) == ("exit", 0, HUNDRED_MB)
+    assert digest.hexdigest() == hundred_mb_digest

@@ -5,7 +5,6 @@ What the page prints is captured and checked.
 """
 
 import asyncio
-import os
 import re
 import shutil
 
@@ -13,15 +12,11 @@ import pytest
 from hyperbrowser import AsyncHyperbrowser, Hyperbrowser
 from hyperbrowser.models.sandbox import CreateSandboxParams
 
-from conftest import IMAGE, ISOLATION
+from conftest import IMAGE
 
 NODE = r"v\d+\.\d+\.\d+"
-# Without namespaces a process can only be what the server is.
-root = pytest.mark.namespace if os.geteuid() != 0 else (lambda test: test)
-node = pytest.mark.skipif(
-    not (shutil.which("node") or "").startswith("/usr/"),
-    reason="no node where a sandbox can see it",
-)
+root = pytest.mark.needs_root
+node = pytest.mark.skipif(shutil.which("node") is None, reason="this machine has no node")
 
 
 @pytest.fixture
@@ -265,10 +260,8 @@ def test_process_status_running(sandbox):
     assert process.status == "exited"
 
 
-@pytest.mark.skipif(
-    ISOLATION != "none" or os.geteuid() == 0, reason="asked of an ordinary user's server"
-)
-def test_root_is_refused_without_namespaces(sandbox):
+@pytest.mark.needs_no_root
+def test_root_is_refused_where_it_cannot_be_had(sandbox):
     """A server that cannot become root says so; it does not run the command as somebody else."""
     result = sandbox.exec("whoami", run_as="root")
     assert (result.status, result.stdout) == ("failed", "")
