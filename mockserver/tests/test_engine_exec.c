@@ -244,6 +244,19 @@ static void python_is_there_when_the_host_has_python3(void **state)
         assert_text(o.out, "42\n");
 }
 
+/* At most: the machine's own hard limits may be lower. */
+static void resources_are_limited(void **state)
+{
+    OUTCOME o = world_run(*state, "ulimit -c; ulimit -n; ulimit -f; ulimit -u");
+    char *next = NULL;
+    assert_int_equal(strtol(buf_cstr(&o.out), &next, 10), 0);
+    long files = strtol(next, &next, 10), blocks = strtol(next, &next, 10);
+    assert_in_range(files, 1, 65536);
+    assert_in_range(blocks, 1, 8l * 1024 * 1024);
+    if (world_isolation() == ISOLATION_NAMESPACE)
+        assert_in_range(strtol(next, &next, 10), 1, 8192);
+}
+
 static void ids_find_processes_and_unknown_ids_do_not(void **state)
 {
     struct world *w = *state;
@@ -362,6 +375,7 @@ int main(void)
         T(an_unknown_user_fails_the_start),
         T(bad_user_numbers_do_not_run_as_somebody_else),
         T(python_is_there_when_the_host_has_python3),
+        T(resources_are_limited),
         T(ids_find_processes_and_unknown_ids_do_not),
         T(the_list_is_newest_first_and_keeps_finished_ones),
         cmocka_unit_test_setup_teardown(the_oldest_finished_process_is_forgotten_first, remember_two, world_teardown),
