@@ -18,7 +18,8 @@ quietly() {
     shift
     mkdir -p build/log
     if ! "$@" </dev/null >"$log" 2>&1; then
-        tail -n 40 "$log" >&2
+        # Without ninja's progress, so that the cause is in sight.
+        { grep -vE '^\[[0-9]+/[0-9]+\] [A-Z][a-z]+ing ' "$log" || true; } | tail -n 40 >&2
         say "failed: $* (all of it: $log)"
         return 1
     fi

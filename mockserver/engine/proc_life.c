@@ -46,6 +46,8 @@ static void finish(struct proc *p, bool held)
 {
     timer_cancel(reactor_of(p), &p->drain);
     timer_cancel(reactor_of(p), &p->time_limit);
+    /* First, so that who sees it finished sees the sandbox's counts right, too. */
+    sandbox_proc_finished(p->sandbox, p);
     pthread_mutex_lock(&p->lock);
     proc_close_stream(p, SLOT_IN);
     struct fact *f = proc_append_fact(p, FACT_OUTPUT_EOF);
@@ -54,7 +56,6 @@ static void finish(struct proc *p, bool held)
     p->view.output_held = held;
     move_to(p, PROC_FINISHED);
     pthread_mutex_unlock(&p->lock);
-    sandbox_proc_finished(p->sandbox, p);
 }
 
 /* ---- steps ----------------------------------------------------------------------------- */

@@ -100,7 +100,7 @@ static void assert_field(const struct http_answer *answer, const char *name, con
 static void whole_answer_has_length_type_and_id(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "POST /echo?x=1&y=%20 HTTP/1.1\r\nHost: LocalHost:99\r\nContent-Type: application/json\r\n"
@@ -121,7 +121,7 @@ static void whole_answer_has_length_type_and_id(void **state)
 static void empty_answer_still_has_a_length(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "PUT /empty HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n");
@@ -132,7 +132,7 @@ static void empty_answer_still_has_a_length(void **state)
 static void kept_connection_serves_again_with_new_ids(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     char last[64] = "";
     join(&c);
     for (int i = 0; i < 5; i++) {
@@ -161,7 +161,7 @@ static void close_is_honoured_and_announced(void **state)
         "GET /echo HTTP/1.1\r\n" HOST "Connection: keep-alive, Upgrade\r\nUpgrade: h2c\r\n\r\n",
     };
     for (size_t i = 0; i < COUNT(requests); i++) {
-        HTTP_CLIENT c;
+        HTTP_CLIENT c = HTTP_CLIENT_INIT;
         HTTP_ANSWER a = { 0 };
         join(&c);
         ask(&c, &a, requests[i]);
@@ -176,7 +176,7 @@ static void close_is_honoured_and_announced(void **state)
 static void http_1_0_connection_is_kept_on_request(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -188,7 +188,7 @@ static void http_1_0_connection_is_kept_on_request(void **state)
 static void pipelined_requests_are_answered_in_order(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     BUF_AUTO all = BUF_INIT;
     join(&c);
     for (int i = 0; i < 20; i++) {
@@ -215,7 +215,7 @@ static void pipelined_requests_are_answered_in_order(void **state)
 static void head_answer_has_a_length_and_no_body(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     assert_int_equal(http_client_text(&c, "HEAD /unread HTTP/1.1\r\n" HOST "\r\n"), 0);
@@ -231,7 +231,7 @@ static void head_answer_has_a_length_and_no_body(void **state)
 static void handler_answers_exactly_once(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "GET /silent HTTP/1.1\r\n" HOST "\r\n");
@@ -247,7 +247,7 @@ static void handler_answers_exactly_once(void **state)
 static void header_value_cannot_become_a_second_header(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "GET /split HTTP/1.1\r\n" HOST "\r\n");
@@ -263,7 +263,7 @@ static void path_is_decoded_once_and_slashes_collapse(void **state)
         { "/%2525", "/%25" },        { "/a/../b/./c", "/a/../b/./c" }, { "/%2e%2E/x", "/../x" },
         { "/a+b", "/a+b" },          { "/%2F%2Fx", "/x" },      { "/", "/" },
     };
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     join(&c);
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_ANSWER a = { 0 };
@@ -282,7 +282,7 @@ static void chunked_body_is_put_together_however_it_arrives(void **state)
 {
     (void) state;
     static const char request[] = POST_CHUNKED "5\r\nhello\r\n1\r\n \r\n00A\r\n0123456789\r\n0\r\n\r\n";
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     join(&c);
     for (size_t piece = 1; piece <= sizeof request; piece = piece * 3 + 1) {
         HTTP_ANSWER a = { 0 };
@@ -299,7 +299,7 @@ static void chunked_body_is_put_together_however_it_arrives(void **state)
 static void large_body_arrives_whole(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     size_t len = 3 * 1024 * 1024 + 17;
     char *body = malloc(len);
@@ -319,7 +319,7 @@ static void large_body_arrives_whole(void **state)
 static void expected_continue_is_sent_before_the_body_is_read(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 2\r\n"
@@ -338,7 +338,7 @@ static void expected_continue_is_sent_before_the_body_is_read(void **state)
 static void small_unread_body_does_not_cost_the_connection(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "POST /unread HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
@@ -351,7 +351,7 @@ static void small_unread_body_does_not_cost_the_connection(void **state)
 static void answer_survives_a_large_unread_body(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     size_t len = 8 * 1024 * 1024;
     char *body = calloc(1, len);
@@ -372,7 +372,7 @@ static void answer_survives_a_large_unread_body(void **state)
 static void stream_is_one_chunk_a_write_and_ends_properly(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     site_release(&site);
@@ -396,7 +396,7 @@ static void stream_bytes_are_exact_at_every_size(void **state)
     static const struct { size_t chunks, size; } rows[] = {
         { 1, 1 }, { 3, 15 }, { 3, 16 }, { 2, 255 }, { 2, 4096 }, { 70, 65536 }, { 3, 1048577 }, { 500, 3 },
     };
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     join(&c);
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_ANSWER a = { 0 };
@@ -419,7 +419,7 @@ static void stream_bytes_are_exact_at_every_size(void **state)
 static void head_and_bytes_of_a_quiet_stream_arrive_at_once(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     assert_int_equal(http_client_text(&c, "GET /open HTTP/1.1\r\n" HOST "\r\n"), 0);
@@ -434,7 +434,7 @@ static void head_and_bytes_of_a_quiet_stream_arrive_at_once(void **state)
 static void stream_left_without_end_has_no_terminator(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     assert_int_equal(http_client_text(&c, "GET /stream?chunks=2&size=1&cut=1 HTTP/1.1\r\n" HOST "\r\n"), 0);
@@ -447,7 +447,7 @@ static void stream_left_without_end_has_no_terminator(void **state)
 static void http_1_0_stream_ends_with_the_connection(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "GET /stream?chunks=3&size=2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
@@ -460,7 +460,7 @@ static void http_1_0_stream_ends_with_the_connection(void **state)
 static void slow_reader_gets_everything(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     assert_int_equal(http_client_text(&c, "GET /stream?chunks=600&size=65536 HTTP/1.1\r\n" HOST "\r\n"), 0);
@@ -487,7 +487,7 @@ static void many_streams_are_open_at_once(void **state)
         assert_int_equal(http_client_chunk(&clients[i], NULL), 1);
     }
     assert_true(site_await_open(&site, STREAMS, STREAMS, LIMIT_MS));
-    HTTP_CLIENT beside;   /* and other calls get through */
+    HTTP_CLIENT beside = HTTP_CLIENT_INIT;   /* and other calls get through */
     join(&beside);
     ask(&beside, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
     assert_int_equal(a.status, 200);
@@ -504,7 +504,7 @@ static void stream_too_many_is_refused_and_may_come_back(void **state)
 {
     (void) state;
     struct http_client clients[2];
-    HTTP_CLIENT third;
+    HTTP_CLIENT third = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     for (size_t i = 0; i < 2; i++) {
         join(&clients[i]);
@@ -531,7 +531,7 @@ static void reset_client_is_noticed(void **state)
     (void) state;
     static const char *const paths[] = { "/open", "/wait" };
     for (unsigned i = 0; i < COUNT(paths); i++) {
-        HTTP_CLIENT c;
+        HTTP_CLIENT c = HTTP_CLIENT_INIT;
         join(&c);
         assert_int_equal(http_client_text(&c, "GET %s HTTP/1.1\r\n" HOST "\r\n", paths[i]), 0);
         assert_true(site_await(&site, SITE_OPENED, i + 1, LIMIT_MS));
@@ -543,7 +543,7 @@ static void reset_client_is_noticed(void **state)
 static void closed_client_is_noticed_when_written_to(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     join(&c);
     assert_int_equal(http_client_text(&c, "GET /flood HTTP/1.1\r\n" HOST "\r\n"), 0);
     assert_true(site_await(&site, SITE_FLOODED, 1, LIMIT_MS));
@@ -555,8 +555,8 @@ static void closed_client_is_noticed_when_written_to(void **state)
 static void half_closed_client_is_still_served(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
-    HTTP_CLIENT waiting;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
+    HTTP_CLIENT waiting = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     join(&waiting);
@@ -578,7 +578,7 @@ static void half_closed_client_is_still_served(void **state)
 static void stats_count_what_happened(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     struct http_stats stats;
     join(&c);
@@ -594,7 +594,7 @@ static void stats_count_what_happened(void **state)
 static void wildcard_server_is_called_what_the_client_calls_it(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%d", site.port);
@@ -606,15 +606,16 @@ static void wildcard_server_is_called_what_the_client_calls_it(void **state)
     assert_field(&a, "X-Base", url);
 }
 
-static void ipv6_loopback_is_served(void **state)
+static void ipv6_loopback_is_served_or_refused_with_the_reason(void **state)
 {
     (void) state;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     struct err err = ERR_INIT;
     if (site_start(&site, &(struct http_config) { .address = "[::1]", .max_streams = 2 }, &err) < 0) {
-        print_message("SKIPPED: no IPv6 here: %s\n", err.text);
-        skip();
+        assert_int_equal(err.code, ERR_UNSUPPORTED);
+        assert_non_null(strstr(err.text, "without IPv6"));
+        return;
     }
     int opened = http_client_open(&c, "::1", site.port);
     assert_int_equal(opened, 0);
@@ -629,7 +630,6 @@ static void bad_settings_are_refused_with_a_reason(void **state)
     (void) state;
     static const struct { struct http_config config; const char *text; } rows[] = {
         { { .address = "0.0.0.0", .max_streams = 1 }, "--allow-remote" },
-        { { .address = "[::]", .max_streams = 1 }, "--allow-remote" },
         { { .address = "192.0.2.1", .max_streams = 1 }, "--allow-remote" },
         { { .address = "localhost", .max_streams = 1 }, "not an address" },
         { { .address = "127.0.0.1", .max_streams = 0 }, "number of streams" },
@@ -700,7 +700,7 @@ static void port_is_free_again_after_the_stop(void **state)
     (void) state;
     assert_int_equal(start_with(NULL), 0);
     int port = site.port;
-    HTTP_CLIENT c;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     join(&c);
     ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
@@ -748,7 +748,7 @@ int main(void)
         WITH(stats_count_what_happened, setup),
         WITH(wildcard_server_is_called_what_the_client_calls_it, setup_wildcard),
         WITH(taken_port_is_an_error_that_says_so, setup),
-        cmocka_unit_test(ipv6_loopback_is_served),
+        cmocka_unit_test(ipv6_loopback_is_served_or_refused_with_the_reason),
         cmocka_unit_test(bad_settings_are_refused_with_a_reason),
         cmocka_unit_test(stop_ends_streams_and_idle_connections_at_once),
         cmocka_unit_test(port_is_free_again_after_the_stop),

@@ -65,8 +65,8 @@ static int on_bad_request(struct mg_connection *mg, int status, const char *mess
     struct refusal why = { status, "bad_request", message };
     if (conns_begin_request(conn) >= patience_ms * NS_PER_MS)
         why = (struct refusal) { 408, "request_timeout", "the request head did not arrive in time" };
-    else if (status == 413)   /* it means the head; bodies are ours */
-        why = (struct refusal) { 431, "head_too_large", "the request head is larger than 16 KiB" };
+    else if (strcmp(message, "Malformed message") == 0)   /* its word for three things */
+        why.message = "the request head is malformed, cut short or larger than 16 KiB";
     conn->refused = true;
     wire_refuse(conn, &why, NULL, NULL);
     wire_linger(conn);
@@ -119,7 +119,9 @@ static int check_config(struct http_server *server, struct err *err)
     bool is_v4 = inet_pton(AF_INET, config->address, &v4) == 1;
     bool is_v6 = !is_v4 && inet_pton(AF_INET6, bare, &v6) == 1;
     if (!is_v4 && !is_v6)
-        return err_set(err, ERR_INVALID, 0, "%s is not an address: say 127.0.0.1 or [::1]", config->address);
+        return err_set(err, ERR_INVALID, 0, "%s is not an address such as 127.0.0.1", config->address);
+    if (is_v6 && !mg_check_feature(MG_FEATURES_IPV6))   /* Debian's has none */
+        return err_set(err, ERR_UNSUPPORTED, 0, "%s: this civetweb was built without IPv6", config->address);
     if (config->port < 0 || config->port > 65535)
         return err_set(err, ERR_INVALID, 0, "%d is not a port", config->port);
     if (config->max_streams == 0 || config->max_streams > MAX_STREAMS)
@@ -196,7 +198,7 @@ int http_server_new(struct http_server **out_server, const struct http_config *c
     server->config = *config;
     fill_defaults(server);
     mg_init_library(MG_FEATURES_DEFAULT);
-    if (check_config(server, err) < 0 || conns_init(&server->conns, err) < 0)
+    if (check_config(server, err) < 0 || conns_init(&server->conns, server->workers, err) < 0)
         goto free_server;
     if (start_civetweb(server, err) < 0)
         goto fini_conns;

@@ -106,17 +106,9 @@ static void remember_spare(struct conn_table *table, int fd)
     table->spare[table->spares++] = fd;
 }
 
-/* Workers are running short: let go of the connection that has been idle longest. */
-static void evict_idle(struct conn_table *table)
+static bool is_crowded(const struct conn_table *table)
 {
-    struct http_conn *oldest = NULL;
-    for (struct http_conn *c = table->first; c != NULL; c = c->next) {
-        bool is_idle = c->was_used && c->fd >= 0 && c->waiting_since_ns != 0;
-        if (is_idle && (oldest == NULL || c->waiting_since_ns < oldest->waiting_since_ns))
-            oldest = c;
-    }
-    if (oldest != NULL && mono_ns() - oldest->waiting_since_ns >= EVICT_IDLE_NS)
-        shutdown(oldest->fd, SHUT_RD);
+    return table->count > table->comfortable;
 }
 
 struct http_conn *conns_add(struct http_server *server)
@@ -132,8 +124,8 @@ struct http_conn *conns_add(struct http_server *server)
         conn->next->prev = conn;
     table->first = conn;
     table->count++;
-    if (table->count > server->workers - server->workers / 10)
-        evict_idle(table);
+    if (is_crowded(table))
+        pthread_cond_signal(&table->changed);
     pthread_mutex_unlock(&table->lock);
     return conn;
 }
@@ -183,19 +175,22 @@ int64_t conns_begin_request(struct http_conn *conn)
 
 void conns_end_request(struct http_conn *conn)
 {
+    struct conn_table *table = &conn->server->conns;
     int64_t now = mono_ns();
-    pthread_mutex_lock(&conn->server->conns.lock);
+    pthread_mutex_lock(&table->lock);
     conn->waiting_since_ns = now;
     conn->was_used = true;
-    pthread_mutex_unlock(&conn->server->conns.lock);
+    if (is_crowded(table) && now + EVICT_IDLE_NS < table->next_wake_ns)
+        pthread_cond_signal(&table->changed);
+    pthread_mutex_unlock(&table->lock);
 }
 
-unsigned conns_count(struct conn_table *table)
+bool conns_are_crowded(struct conn_table *table)
 {
     pthread_mutex_lock(&table->lock);
-    unsigned count = table->count;
+    bool crowded = is_crowded(table);
     pthread_mutex_unlock(&table->lock);
-    return count;
+    return crowded;
 }
 
 /* ---- waking up ------------------------------------------------------------------------ */
@@ -258,20 +253,33 @@ bool conns_clear_deadline(struct http_conn *conn)
     return overdue;
 }
 
-/* Shut those who are late; returns when the next one will be. */
+/* When this connection's input is to be shut, and why. */
+static int64_t end_of_patience(const struct conn_table *table, const struct http_conn *conn, bool *out_evicts)
+{
+    *out_evicts = conn->deadline_ns == 0;
+    if (conn->deadline_ns != 0)
+        return conn->deadline_ns;
+    bool is_idle = conn->was_used && conn->fd >= 0 && conn->waiting_since_ns != 0;
+    return is_idle && is_crowded(table) ? conn->waiting_since_ns + EVICT_IDLE_NS : NEVER_NS;
+}
+
+/* Shut those who are late and, when workers run short, some of those that are idle.  Returns when to look again. */
 static int64_t shut_overdue(struct conn_table *table)
 {
     int64_t now = mono_ns(), next = NEVER_NS;
+    unsigned excess = is_crowded(table) ? table->count - table->comfortable : 0;
     for (struct http_conn *c = table->first; c != NULL; c = c->next) {
-        if (c->deadline_ns == 0)
+        bool evicts;
+        int64_t end = end_of_patience(table, c, &evicts);
+        if (end > now || (evicts && excess == 0)) {
+            next = end > now && end < next ? end : next;
             continue;
-        if (c->deadline_ns <= now) {
-            c->deadline_ns = 0;
-            c->overdue = true;
-            shutdown(c->fd, SHUT_RD);
-        } else if (c->deadline_ns < next) {
-            next = c->deadline_ns;
         }
+        excess -= evicts;
+        c->overdue = !evicts;
+        c->deadline_ns = 0;
+        c->waiting_since_ns = 0;
+        shutdown(c->fd, SHUT_RD);
     }
     return next;
 }
@@ -307,9 +315,9 @@ static void *watch(void *arg)
     return NULL;
 }
 
-int conns_init(struct conn_table *table, struct err *err)
+int conns_init(struct conn_table *table, unsigned workers, struct err *err)
 {
-    *table = (struct conn_table) { .next_wake_ns = NEVER_NS };
+    *table = (struct conn_table) { .next_wake_ns = NEVER_NS, .comfortable = workers - workers / 10 };
     pthread_condattr_t monotonic;
     pthread_mutex_init(&table->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -159,12 +159,6 @@ static bool client_keeps(struct http_exchange *hx)
            && strcasestr(connection, "upgrade") == NULL;
 }
 
-/* Idle connections hold workers; when those run short, connections end with their answer. */
-static bool workers_suffice(struct http_server *server)
-{
-    return conns_count(&server->conns) <= server->workers - server->workers / 10;
-}
-
 /* An unread body stands between this request and the next. */
 static bool input_is_consumed(struct http_exchange *hx)
 {
@@ -177,7 +171,7 @@ static bool input_is_consumed(struct http_exchange *hx)
 static void decide_keep_alive(struct http_exchange *hx)
 {
     struct http_server *server = hx->conn->server;
-    hx->keep_alive = client_keeps(hx) && workers_suffice(server) && !atomic_load(&server->stopping)
+    hx->keep_alive = client_keeps(hx) && !conns_are_crowded(&server->conns) && !atomic_load(&server->stopping)
                      && input_is_consumed(hx);
 }
 

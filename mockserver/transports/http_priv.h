@@ -41,7 +41,7 @@ struct conn_table {
     pthread_cond_t changed;         /* the watchdog sleeps on it */
     pthread_t watchdog;
     struct http_conn *first;
-    unsigned count;
+    unsigned count, comfortable;    /* more than `comfortable`: workers run short */
     int64_t next_wake_ns;           /* when the watchdog looks again */
     bool ending, waking;
     int port;                       /* our sockets' own, for waking those that nobody has found yet */
@@ -66,7 +66,7 @@ struct http_conn {
 /* How civetweb names a client. */
 struct conn_peer { const char *address; int port, local_port; };
 
-int conns_init(struct conn_table *table, struct err *err);
+int conns_init(struct conn_table *table, unsigned workers, struct err *err);
 void conns_fini(struct conn_table *table);
 
 /* Take a new connection in, its socket unknown; NULL: no memory. */
@@ -84,7 +84,8 @@ int64_t conns_begin_request(struct http_conn *conn);
 void conns_end_request(struct http_conn *conn);
 /* From now on end everybody's input, so that whoever waits for some wakes up. */
 void conns_wake_all(struct conn_table *table, int port);
-unsigned conns_count(struct conn_table *table);
+/* Do workers run short?  Then idle connections are not kept. */
+bool conns_are_crowded(struct conn_table *table);
 
 /* ---- the server (http.c) ------------------------------------------------------------ */
 

@@ -81,7 +81,7 @@ static int stream_write(struct exchange *x, const void *data, size_t len)
 {
     struct fake_exchange *f = fake_of(x);
     pthread_mutex_lock(&f->lock);
-    while (atomic_load(&f->slow) && !atomic_load(&f->peer_gone))
+    while (f->slow && !atomic_load(&f->peer_gone))
         pthread_cond_wait(&f->changed, &f->lock);
     int rc = add(f, data, len);
     pthread_mutex_unlock(&f->lock);
@@ -195,6 +195,14 @@ void fake_exchange_hang_up(struct fake_exchange *f)
 {
     pthread_mutex_lock(&f->lock);
     atomic_store(&f->peer_gone, true);
+    pthread_cond_broadcast(&f->changed);
+    pthread_mutex_unlock(&f->lock);
+}
+
+void fake_exchange_set_slow(struct fake_exchange *f, bool slow)
+{
+    pthread_mutex_lock(&f->lock);
+    f->slow = slow;
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }

@@ -28,9 +28,9 @@ struct fake_exchange {
     pthread_t thread;
     bool has_thread;
     atomic_bool peer_gone;
-    atomic_bool slow;                      /* stream_write waits while this is set */
     pthread_mutex_t lock;
     pthread_cond_t changed;
+    bool slow;                             /* stream_write waits while this is set */
     int status;                            /* 0: not answered */
     char type[128];
     bool streamed, ended;                  /* began as a stream; ended properly */
@@ -52,6 +52,9 @@ void fake_exchange_join(struct fake_exchange *f);
 
 /* The client hangs up: peer_gone is true and writes fail from now on. */
 void fake_exchange_hang_up(struct fake_exchange *f);
+
+/* The client stops reading, or goes on: writes of a stream wait meanwhile. */
+void fake_exchange_set_slow(struct fake_exchange *f, bool slow);
 
 /* Wait at most `seconds` until the answer holds `text`, or (NULL) until handle has returned. */
 bool fake_exchange_await(struct fake_exchange *f, const char *text, int seconds);

@@ -61,6 +61,7 @@ bool http_answer_field(const struct http_answer *answer, const char *name, struc
 int http_answer_count(const struct http_answer *answer, const char *name);
 void http_answer_fini(struct http_answer *answer);
 
+#define HTTP_CLIENT_INIT { -1, 0, BUF_INIT, "" }
 #define HTTP_CLIENT __attribute__((cleanup(http_client_close))) struct http_client
 #define HTTP_ANSWER __attribute__((cleanup(http_answer_fini))) struct http_answer
 
