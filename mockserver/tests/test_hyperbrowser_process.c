@@ -266,7 +266,8 @@ static void survivor_with_the_pipe_delays_nothing(void **state)
 static void signals_end_the_group(void **state)
 {
     struct hb_world *world = *state;
-    static const char *const names[] = { "TERM", "SIGKILL", "int", "HUP", "QUIT", "15" };
+    /* Not QUIT: bash ignores it always, and may not have become the sleep yet. */
+    static const char *const names[] = { "TERM", "SIGKILL", "int", "HUP", "15" };
     for (size_t i = 0; i < COUNT(names); i++) {
         char id[64], body[64];
         hb_start(world, "exec sleep 300", id);

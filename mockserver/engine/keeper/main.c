@@ -158,7 +158,7 @@ static void start_spawners(struct keeper *k)
     pthread_attr_destroy(&attr);
 }
 
-static void limit(int resource, const char *value)
+static void limit(enum __rlimit_resource resource, const char *value)
 {
     struct rlimit now;
     if (value == NULL || getrlimit(resource, &now) != 0)

@@ -185,7 +185,8 @@ describe("sandbox lifecycle", () => {
     const client = connect(server.now);
     const sandbox = await create(client);
     const under = sandbox.exec("sleep 300").catch((error) => error);
-    await eventually(async () => (await sandbox.processes.list({ status: "running" })).data.length === 1, 10_000, "running");
+    const running = async () => (await sandbox.processes.list({ status: "running" })).data.length;
+    await eventually(async () => (await running()) === 1, 10_000, "a running process");
     await sandbox.stop();
     const end = await under;
     if (end instanceof HyperbrowserError) assert.equal(end.code, "sandbox_not_running");
@@ -196,7 +197,8 @@ describe("sandbox lifecycle", () => {
     const own = await Server.start(`--isolation=${ISOLATION}`);
     const sandbox = await create(connect(own));
     const marker = `80${randomInt(10 ** 9)}`;
-    const process = await sandbox.processes.start(`trap '' TERM; echo up; setsid sleep ${marker} & sleep ${marker}; wait`);
+    const command = `trap '' TERM; echo up; setsid sleep ${marker} & sleep ${marker}; wait`;
+    const process = await sandbox.processes.start(command);
     assert.equal(await first(process), "up\n");
     await own.stop();
     assert.deepEqual(aliveWith(marker), []);

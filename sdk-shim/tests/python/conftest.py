@@ -1,6 +1,5 @@
 """Fixtures: one real server per module, a sandbox per test, every test for both clients."""
 
-import asyncio
 import os
 import re
 import signal
@@ -8,6 +7,7 @@ import subprocess
 
 import pytest
 from hyperbrowser import AsyncHyperbrowser, Hyperbrowser
+from hyperbrowser.exceptions import HyperbrowserError
 from hyperbrowser.models.sandbox import CreateSandboxParams
 
 from blocking import Blocking, Loop, unwrapped
@@ -19,15 +19,15 @@ SERVER_USER = os.environ.get("STANDBOX_SERVER_USER") or None
 
 IMAGE = "node"
 TEST_SECONDS = 60
-TIMED_OUT = (TimeoutError, asyncio.TimeoutError)  # one class only since Python 3.11
+TIMED_OUT = TimeoutError  # what asyncio raises, too
 
 
 def can_have_root():
     """Who is not root needs a user namespace to run a command as root, whatever the isolation."""
     if os.geteuid() == 0 and SERVER_USER is None:
         return True
-    tried = subprocess.run(["unshare", "-Ur", "true"], stderr=subprocess.DEVNULL, **identity(SERVER_USER))
-    return tried.returncode == 0
+    command = ["unshare", "-Ur", "true"]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, **identity(SERVER_USER)).returncode == 0
 
 
 def pytest_configure(config):
@@ -179,3 +179,13 @@ def namespaces(server):
 
 def create(client, **params):
     return client.sandboxes.create(CreateSandboxParams(image_name=IMAGE, **params))
+
+
+def refusal(call):
+    """The error of a runtime call that must be refused for good."""
+    with pytest.raises(HyperbrowserError) as caught:
+        call()
+    error = caught.value
+    assert (error.service, error.retryable) == ("runtime", False)  # (53)
+    assert error.request_id  # (54)
+    return error

@@ -119,8 +119,9 @@ class Server:
         self._folder = tempfile.mkdtemp()
         os.chmod(self._folder, 0o777)
         # The usual soft limit of open files: raising it is the server's business.
+        limited = ["/bin/sh", "-c", 'ulimit -S -n 1024; exec "$0" "$@"']
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", 'ulimit -S -n 1024; exec "$0" "$@"', binary, "--http", "127.0.0.1:0", *options],
+            [*limited, binary, "--http", "127.0.0.1:0", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,

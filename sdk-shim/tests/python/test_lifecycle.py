@@ -66,14 +66,14 @@ def test_first_call_needs_no_refresh(client, sandbox, count_calls):
     assert gets == []
 
 
-def test_path_form(sandbox):
+def test_path_form_names_the_sandbox_in_the_path(sandbox):
     """(4)"""
     assert f"/sandbox/{sandbox.id}" in sandbox.runtime.base_url
     assert sandbox.exec("echo path").stdout == "path\n"
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_host_form(server, connect, slash):
+def test_host_form_knows_the_sandbox_by_its_host_alone(server, connect, slash):
     """(5) (6) (7) The sandbox is known by its Host alone."""
     client = connect(server, runtime_proxy_override=f"127.0.0.1:{server.port}")
     created = create(client)
@@ -103,7 +103,7 @@ def test_host_form_keeps_sandboxes_apart(server, connect):
     second.stop()
 
 
-def test_path_form_through_an_override(server, connect):
+def test_path_form_works_through_an_override(server, connect):
     """(7)"""
     client = connect(server, runtime_proxy_override=f"127.0.0.1:{server.port}")
     sandbox = create(client)
@@ -111,7 +111,7 @@ def test_path_form_through_an_override(server, connect):
     sandbox.stop()
 
 
-def test_base_with_trailing_slash(server, connect):
+def test_bases_with_a_trailing_slash_work(server, connect):
     """(6) The control plane is asked for //api/..., the runtime base gets a slash too."""
     client = connect(server, base_url=server.url + "/")
     detail = client.sandboxes.get_detail(create(client).id)
@@ -154,7 +154,7 @@ def test_token_of_another_sandbox_is_no_good(client, sandbox, count_calls):
 
 
 @pytest.mark.parametrize("seconds, refreshes", [(59, 1), (300, 0)])
-def test_token_that_is_about_to_expire(client, sandbox, count_calls, seconds, refreshes):
+def test_token_about_to_expire_is_refreshed_first(client, sandbox, count_calls, seconds, refreshes):
     """(11)"""
     detail = client.sandboxes.get_detail(sandbox.id)
     detail.token_expires_at = soon(seconds)
@@ -166,7 +166,7 @@ def test_token_that_is_about_to_expire(client, sandbox, count_calls, seconds, re
     assert len(gets) == refreshes, "the refreshed token lives long"
 
 
-def test_stop_closes(client, count_calls):
+def test_stop_closes_the_sandbox_and_its_handle(client, count_calls):
     """(12) (13) (14) A stopped handle refuses at home; a fresh GET has no token."""
     sandbox = create(client)
     assert sandbox.stop().success is True
@@ -182,7 +182,7 @@ def test_stop_closes(client, count_calls):
     assert (detail.status, detail.token) == ("closed", None)
 
 
-def test_connect_to_a_stopped_sandbox(client):
+def test_stopped_sandbox_cannot_be_connected_to(client):
     """(15)"""
     sandbox = create(client)
     sandbox.stop()
@@ -191,7 +191,7 @@ def test_connect_to_a_stopped_sandbox(client):
     assert_not_running(caught)
 
 
-def test_runtime_of_a_stopped_sandbox(client):
+def test_stopped_sandbox_refuses_a_handle_that_does_not_know(client):
     """(13) A handle that does not know yet is told so by the server."""
     sandbox = create(client)
     unaware = client.sandboxes.get(sandbox.id)
@@ -212,7 +212,7 @@ def test_second_stop_is_tolerated(client):
 
 
 @pytest.mark.parametrize("verb", ["get", "connect", "stop"])
-def test_unknown_sandbox(client, verb):
+def test_unknown_sandbox_is_not_found(client, verb):
     """(16) (54)"""
     with pytest.raises(HyperbrowserError) as caught:
         getattr(client.sandboxes, verb)(str(uuid.uuid4()))
@@ -222,7 +222,7 @@ def test_unknown_sandbox(client, verb):
     assert error.request_id
 
 
-def test_connect_by_id(client, sandbox):
+def test_sandbox_can_be_connected_to_by_id(client, sandbox):
     again = client.sandboxes.connect(sandbox.id)
     assert again.id == sandbox.id
     assert again.exec("echo there").stdout == "there\n"
@@ -243,7 +243,7 @@ def test_files_are_shared_between_commands_only_inside(client, sandbox):
     other.stop()
 
 
-def test_list_knows_status(client, sandbox):
+def test_list_filters_sandboxes_by_status(client, sandbox):
     closed = create(client)
     closed.stop()
 
@@ -256,7 +256,7 @@ def test_list_knows_status(client, sandbox):
     assert closed.id in ids(status="closed") and sandbox.id not in ids(status="closed")
 
 
-def test_list_pages(client, sandbox):
+def test_list_pages_through_sandboxes(client, sandbox):
     others = [create(client) for _ in range(2)]
     seen, page = [], 1
     while True:

@@ -72,7 +72,7 @@ def test_stream_after_the_end_replays(sandbox, kind):
     assert first[-1]["result"]["exit_code"] == 0
 
 
-def test_stream_of_a_silent_process(sandbox):
+def test_stream_of_a_silent_process_is_its_exit_alone(sandbox):
     """(38)"""
     fetched = sandbox.get_process(sandbox.exec("exit 2").id)
     output, result = split(fetched.stream())
@@ -127,7 +127,7 @@ def test_from_seq_below_one_is_the_beginning(sandbox, start):
     assert text(split(fetched.stream(from_seq=start))[0]) == "all\n"
 
 
-def test_expired_from_seq(sandbox):
+def test_from_seq_behind_the_replay_window_is_gone(sandbox):
     """(41) (53) (54)"""
     process = sandbox.exec(FLOOD)
     assert len(process.stdout) == 11_500_000
@@ -161,7 +161,7 @@ def test_wait_for_a_flood_is_honest(sandbox):
         assert error.code == "incomplete_output"
 
 
-def test_output_limit_of_the_client(sandbox):
+def test_output_beyond_the_client_s_limit_is_an_error(sandbox):
     """(49)"""
     with pytest.raises(HyperbrowserError) as caught:
         sandbox.exec("head -c 2000 /dev/zero", max_output_bytes=1000)
@@ -230,7 +230,7 @@ def test_odd_characters_arrive(sandbox, name):
         (b"ok\xf0\x9f\x98", "ok\ufffd"),
     ],
 )
-def test_bytes_that_are_no_text(sandbox, raw, shown):
+def test_bytes_that_are_no_text_become_replacement_characters(sandbox, raw, shown):
     """(50)"""
     result = sandbox.exec(printf(raw) + "; " + printf(raw) + " >&2")
     assert (result.stdout, result.stderr) == (shown, shown)
@@ -241,7 +241,7 @@ def test_bytes_that_are_no_text(sandbox, raw, shown):
 
 
 @both
-def test_character_split_over_two_writes(sandbox, kind):
+def test_character_split_over_two_writes_arrives_whole(sandbox, kind):
     """(45) (50) The first half is read before the second is written."""
     process = sandbox.processes.start("printf 'go\\342\\202'; read line; printf '\\254!'")
     events = opened(sandbox, process, kind)
@@ -259,13 +259,13 @@ def test_halves_of_a_character_on_different_streams_stay_apart(sandbox):
 # ---- floods
 
 
-def test_both_streams_flood(sandbox):
+def test_floods_on_both_streams_arrive_whole(sandbox):
     result = sandbox.exec("seq 1 200000 >&2 & seq 1 200000; wait")
     numbers = "".join(f"{number}\n" for number in range(1, 200_001))
     assert (result.stdout, result.stderr) == (numbers, numbers)
 
 
-def test_one_giant_line(sandbox):
+def test_giant_line_arrives_whole(sandbox):
     result = sandbox.exec("head -c 8000000 /dev/zero | tr '\\0' y")
     assert result.stdout == "y" * 8_000_000
 
@@ -277,8 +277,8 @@ HUNDRED_MB_COMMAND = f"seq 10000000 99999999 | head -c {HUNDRED_MB}"
 
 @pytest.fixture(scope="module")
 def hundred_mb_digest():
-    made = subprocess.run(["bash", "-c", f"{HUNDRED_MB_COMMAND} | sha256sum"], capture_output=True, check=True)
-    return made.stdout.split()[0].decode()
+    command = ["bash", "-c", f"{HUNDRED_MB_COMMAND} | sha256sum"]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()[0]
 
 
 @pytest.mark.slow(120)

@@ -247,11 +247,11 @@ def test_stream_process_output_async(run_async, capsys):
         ("failed", "true", {"cwd": "/no/such/folder"}),
     ],
 )
-def test_process_status_values(sandbox, status, command, options):
+def test_page_status_values_can_be_had(sandbox, status, command, options):
     assert sandbox.exec(command, **options).status == status
 
 
-def test_process_status_running(sandbox):
+def test_page_status_running_can_be_had(sandbox):
     process = sandbox.processes.start("read line")
     assert process.status in ("queued", "running")
     assert sandbox.get_process(process.id).status == "running"

@@ -1,12 +1,11 @@
 """Processes: run, start, find, wait, signal, feed.  (n) = check number of the wire page."""
 
-import hashlib
 import time
 
 import pytest
 from hyperbrowser.exceptions import HyperbrowserError
 
-from conftest import TIMED_OUT, create
+from conftest import TIMED_OUT, create, refusal
 from standbox_server import Deadline, eventually
 
 FINAL = {"exited", "failed", "killed", "timed_out"}
@@ -20,15 +19,6 @@ def now_ms():
 def first_line(process):
     """Waits for the process's first output."""
     return next(process.stream()).data
-
-
-def refusal(call):
-    with pytest.raises(HyperbrowserError) as caught:
-        call()
-    error = caught.value
-    assert (error.service, error.retryable) == ("runtime", False)  # (53)
-    assert error.request_id  # (54)
-    return error
 
 
 # ---- exec
@@ -51,13 +41,13 @@ def test_exit_codes_are_results(sandbox, code):
     assert (result.status, result.exit_code) == ("exited", code)
 
 
-def test_missing_and_forbidden_programs(sandbox):
+def test_missing_and_forbidden_programs_have_the_shell_s_codes(sandbox):
     """(18) The shell's own codes."""
     assert sandbox.exec("no-such-program-here").exit_code == 127
     assert sandbox.exec("touch plain; ./plain").exit_code == 126
 
 
-def test_output_without_final_newline_and_without_any(sandbox):
+def test_output_is_neither_completed_nor_made_up(sandbox):
     assert sandbox.exec("printf tail").stdout == "tail"
     result = sandbox.exec("true")
     assert (result.stdout, result.stderr) == ("", "")
@@ -106,11 +96,11 @@ def test_environment_takes_odd_values(sandbox):
     assert result.stdout == "|x=y\nz|é😀"
 
 
-def test_cwd_is_taken(sandbox):
+def test_command_runs_in_the_cwd_asked_for(sandbox):
     assert sandbox.exec("pwd", cwd="/usr").stdout == "/usr\n"
 
 
-def test_missing_cwd_fails(sandbox):
+def test_missing_cwd_is_a_failed_start(sandbox):
     result = sandbox.exec("true", cwd="/no/such/folder")
     assert result.status == "failed"
     assert result.error
@@ -134,11 +124,11 @@ def test_seconds_win_over_milliseconds(sandbox):
     assert (result.status, result.stdout) == ("exited", "done\n")
 
 
-def test_time_limit_of_zero_is_none(sandbox):
+def test_time_limit_of_zero_is_no_limit(sandbox):
     assert sandbox.exec("sleep 0.2; echo done", timeout_ms=0).status == "exited"
 
 
-def test_grandchild_that_holds_stdout(sandbox):
+def test_grandchild_that_holds_stdout_does_not_hold_exec(sandbox):
     """Its shell is gone; exec must not wait for the pipe."""
     deadline = Deadline(10)
     result = sandbox.exec("sleep 60 & echo done")
@@ -160,7 +150,7 @@ def test_home_can_be_written(sandbox):
 
 
 @pytest.mark.namespace
-def test_users(sandbox, namespaces):
+def test_default_user_is_ubuntu_and_root_is_root(sandbox, namespaces):
     assert sandbox.exec("id -un; id -u; id -g").stdout.split() == ["ubuntu", "1000", "1000"]
     assert sandbox.exec("id -un; id -u", run_as="root").stdout.split() == ["root", "0"]
     result = sandbox.exec("true", run_as="no-such-user")
@@ -191,7 +181,7 @@ def test_start_returns_before_the_end(sandbox):
     assert process.wait().exit_code == 4
 
 
-def test_get_by_id(sandbox):
+def test_process_can_be_fetched_by_id_and_refreshed(sandbox):
     """(25)"""
     process = sandbox.processes.start("read line", cwd="/tmp")
     fetched = sandbox.get_process(process.id)
@@ -207,7 +197,7 @@ def test_get_by_id(sandbox):
 
 
 @pytest.mark.parametrize("verb", ["get", "wait", "signal", "kill", "stdin", "stream"])
-def test_unknown_process(sandbox, verb):
+def test_unknown_process_is_not_found(sandbox, verb):
     """(25) (53) (54)"""
     known = sandbox.get_process(sandbox.exec("true").id)
     known._summary = known._summary.model_copy(update={"id": "proc_unknown"})
@@ -239,7 +229,7 @@ def test_processes_of_another_sandbox_are_unknown(client, sandbox):
     other.stop()
 
 
-def test_list_filters_by_status(sandbox):
+def test_list_filters_processes_by_status(sandbox):
     """(26)"""
     ended = sandbox.exec("true").id
     running = sandbox.processes.start("read line")
@@ -256,7 +246,7 @@ def test_list_filters_by_status(sandbox):
     running.wait()
 
 
-def test_list_filters_by_time(sandbox):
+def test_list_filters_processes_by_time(sandbox):
     """(26)"""
     first = sandbox.exec("true")
     eventually(lambda: now_ms() > first.started_at + 5, 2, "a later millisecond")
@@ -271,7 +261,7 @@ def test_list_filters_by_time(sandbox):
     assert ids(created_after=middle) == [second.id]
 
 
-def test_list_pages(sandbox):
+def test_list_pages_through_processes(sandbox):
     """(27)"""
     started = {sandbox.exec("true").id for _ in range(5)}
     seen, cursor = [], None
@@ -298,7 +288,7 @@ def test_fresh_process_is_on_the_first_page(sandbox):
 # ---- wait
 
 
-def test_wait_of_a_started_handle(sandbox):
+def test_wait_of_a_started_handle_returns_the_result_every_time(sandbox):
     """(28) (31) (32)"""
     process = sandbox.processes.start("echo out; echo err >&2; exit 6")
     result = process.wait()
@@ -309,7 +299,7 @@ def test_wait_of_a_started_handle(sandbox):
     assert process.result() == result
 
 
-def test_wait_of_a_fetched_handle(sandbox):
+def test_wait_of_a_fetched_handle_returns_the_result_every_time(sandbox):
     """(28) (31) (32)"""
     process = sandbox.processes.start("read line; echo got:$line; echo e >&2; exit 6")
     fetched = sandbox.get_process(process.id)
@@ -322,7 +312,7 @@ def test_wait_of_a_fetched_handle(sandbox):
 
 
 @pytest.mark.parametrize("limit", [{"timeout_ms": 200}, {"timeout_sec": 1}])
-def test_wait_that_times_out(sandbox, limit):
+def test_wait_that_times_out_leaves_the_process_alone(sandbox, limit):
     """(29) (30) The wait ends, the process does not."""
     process = sandbox.processes.start("read line; echo alive")
     with pytest.raises(TIMED_OUT):
@@ -397,7 +387,7 @@ def test_unknown_signal_is_refused(sandbox):
     process.kill()
 
 
-def test_kill(sandbox):
+def test_kill_ends_the_process_and_returns_its_result(sandbox):
     """(34)"""
     process = sandbox.processes.start(LONG)
     first_line(process)
@@ -405,7 +395,7 @@ def test_kill(sandbox):
     assert process.status == "killed"
 
 
-def test_kill_of_a_fetched_handle(sandbox):
+def test_kill_of_a_fetched_handle_returns_the_output_so_far(sandbox):
     """(34)"""
     process = sandbox.processes.start(LONG)
     first_line(process)
@@ -435,76 +425,3 @@ def test_kill_after_the_end_changes_nothing(sandbox):
     fetched = sandbox.get_process(process.id)
     assert fetched.kill().exit_code == 3
     assert fetched.status == "exited"
-
-
-# ---- stdin
-
-
-def test_stdin_text(sandbox):
-    """(35) (36)"""
-    process = sandbox.processes.start("cat")
-    process.write_stdin("é😀\n")
-    process.write_stdin("second\n", eof=True)
-    assert process.wait().stdout == "é😀\nsecond\n"
-
-
-def test_stdin_bytes(sandbox):
-    """(35)"""
-    process = sandbox.processes.start("od -An -v -tx1 | tr -d ' \\n'")
-    process.write_stdin(bytes(range(256)), eof=True)
-    assert process.wait().stdout == bytes(range(256)).hex()
-
-
-def test_stdin_text_that_says_base64(sandbox):
-    """(35)"""
-    process = sandbox.processes.start("cat")
-    process.write_stdin("aGVsbG8=", encoding="base64", eof=True)
-    assert process.wait().stdout == "hello"
-
-
-def test_eof_alone(sandbox):
-    """(35) (36)"""
-    process = sandbox.processes.start("cat; echo ended")
-    process.write_stdin("x\n")
-    process.write_stdin(eof=True)
-    assert process.wait().stdout == "x\nended\n"
-
-
-def test_stdin_after_eof_and_after_the_end(sandbox):
-    process = sandbox.processes.start("cat; read -r line; sleep 300")
-    process.write_stdin("", eof=True)
-    assert refusal(lambda: process.write_stdin("late")).status_code == 409
-    process.kill()
-    assert refusal(lambda: process.write_stdin("later")).status_code == 409
-
-
-def test_stdin_broken_base64_is_refused(sandbox):
-    process = sandbox.processes.start("cat")
-    assert refusal(lambda: process.write_stdin("%%%", encoding="base64")).status_code == 400
-    process.write_stdin("fine", eof=True)
-    assert process.wait().stdout == "fine"
-
-
-@pytest.mark.slow(120)
-def test_stdin_of_five_megabytes(sandbox):
-    data = b"".join(b"%d\n" % number for number in range(800_000))[: 5 * 1024 * 1024]
-    process = sandbox.processes.start("sha256sum")
-    process.write_stdin(data, eof=True)
-    assert process.wait().stdout.split()[0] == hashlib.sha256(data).hexdigest()
-
-
-def test_stdin_too_large_for_one_request_is_refused_as_a_whole(sandbox):
-    """413, which the client reads although it is still sending."""
-    process = sandbox.processes.start("wc -c")
-    assert refusal(lambda: process.write_stdin(bytes(32 * 1024 * 1024))).status_code == 413
-    process.write_stdin("fits", eof=True)
-    assert process.wait().stdout.strip() == "4"
-
-
-def test_stdin_in_many_pieces_keeps_its_order(sandbox):
-    process = sandbox.processes.start("cat")
-    lines = [f"{number}\n" for number in range(50)]
-    for line in lines:
-        process.write_stdin(line)
-    process.write_stdin(eof=True)
-    assert process.wait().stdout == "".join(lines)

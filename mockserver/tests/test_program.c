@@ -1,0 +1,322 @@
+/* The server as a program: what it prints, how it ends.  Runs the one that STANDBOX_SERVER names. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <cjson/cJSON.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+#define DEADLINE_MS 30000
+
+struct program {
+    pid_t pid;
+    int out, err;   /* its stdout and stderr; -1 once closed */
+};
+
+static const char *server_path(void)
+{
+    const char *path = getenv("STANDBOX_SERVER");
+    if (path == NULL)
+        fail_msg("STANDBOX_SERVER is not set");
+    return path;
+}
+
+static void run(struct program *out, const char *const *options, char *const *env)
+{
+    static char name[] = "standbox-mockserver";
+    char *argv[12] = { name };
+    size_t argc = 1;
+    for (; *options != NULL; options++) {
+        assert_true(argc < sizeof argv / sizeof *argv - 1);
+        argv[argc++] = (char *) (uintptr_t) *options;
+    }
+    int outs[2], errs[2];
+    assert_int_equal(pipe2(outs, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(errs, O_CLOEXEC), 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, outs[1], 1);
+    posix_spawn_file_actions_adddup2(&actions, errs[1], 2);
+    assert_int_equal(posix_spawn(&out->pid, server_path(), &actions, NULL, argv, env), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(outs[1]);
+    close(errs[1]);
+    out->out = outs[0];
+    out->err = errs[0];
+}
+
+/* Read into `text` until a line ends (or, unless `line`, the stream). */
+static void read_text(int fd, struct buf *text, bool line)
+{
+    int64_t end = mono_ns() / 1000000 + DEADLINE_MS;
+    for (;;) {
+        int64_t left = end - mono_ns() / 1000000;
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        if (left <= 0 || poll(&p, 1, (int) left) <= 0)
+            fail_msg("nothing more within the deadline behind \"%s\"", buf_cstr(text));
+        char chunk[4096];
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n <= 0)
+            return;
+        buf_add(text, chunk, (size_t) n);
+        if (line && chunk[n - 1] == '\n')
+            return;
+    }
+}
+
+static int wait_status(struct program *program)
+{
+    int status = 0;
+    for (int64_t end = mono_ns() / 1000000 + DEADLINE_MS; waitpid(program->pid, &status, WNOHANG) == 0;) {
+        if (mono_ns() / 1000000 > end) {
+            kill(program->pid, SIGKILL);
+            waitpid(program->pid, &status, 0);
+            fail_msg("did not end within the deadline");
+        }
+        poll(NULL, 0, 5);
+    }
+    return status;
+}
+
+/* Both streams to their ends, then the exit code. */
+static int finish(struct program *program, struct buf *out, struct buf *err)
+{
+    if (program->out >= 0) {
+        read_text(program->out, out, false);
+        close(program->out);
+    }
+    read_text(program->err, err, false);
+    close(program->err);
+    int status = wait_status(program);
+    if (!WIFEXITED(status))
+        fail_msg("died of signal %d; said \"%s\"", WTERMSIG(status), buf_cstr(err));
+    return WEXITSTATUS(status);
+}
+
+static struct cJSON *parse(const struct buf *text)
+{
+    struct err err = ERR_INIT;
+    struct cJSON *json = json_parse(buf_cstr(text), text->len, &err);
+    if (json == NULL)
+        fail_msg("%s in \"%s\"", err.text, buf_cstr(text));
+    return json;
+}
+
+static void must_print(const char *const *options, int code, const char *on_out, const char *on_err)
+{
+    struct program program;
+    BUF_AUTO out = BUF_INIT;
+    BUF_AUTO err = BUF_INIT;
+    run(&program, options, environ);
+    int found = finish(&program, &out, &err);
+    if (found != code)
+        fail_msg("%s: exit code %d, \"%s\"", options[0], found, buf_cstr(&err));
+    if (strstr(buf_cstr(&out), on_out) == NULL || strstr(buf_cstr(&err), on_err) == NULL)
+        fail_msg("%s: stdout \"%s\", stderr \"%s\"", options[0], buf_cstr(&out), buf_cstr(&err));
+}
+
+static void questions_are_answered_on_stdout(void **state)
+{
+    (void) state;
+    must_print((const char *[]) { "--version", NULL }, 0, "standbox-mockserver 0.", "");
+    must_print((const char *[]) { "--help", NULL }, 0, "usage: standbox-mockserver", "");
+}
+
+static void wrong_use_is_exit_code_2_with_a_reason_on_stderr(void **state)
+{
+    (void) state;
+    must_print((const char *[]) { "--htpp", "x", NULL }, 2, "", "--htpp; did you mean --http?");
+    must_print((const char *[]) { "--ledger=f", NULL }, 2, "", "--ledger");
+    must_print((const char *[]) { "--http", "0.0.0.0:0", NULL }, 2, "", "--allow-remote");
+}
+
+static void what_cannot_start_is_exit_code_1_with_a_reason(void **state)
+{
+    (void) state;
+    must_print((const char *[]) { "--isolation=none", "--state-dir=/no/such/folder", NULL }, 1, "",
+               "/no/such/folder");
+}
+
+static void print_config_is_json_and_keeps_secrets(void **state)
+{
+    (void) state;
+    static const char *const options[] = { "--print-config", "--isolation=none", "--api-key=hushhush",
+                                           "--admin-token=hushhush", "--http=[::1]:0", NULL };
+    struct program program;
+    BUF_AUTO out = BUF_INIT;
+    BUF_AUTO err = BUF_INIT;
+    BUF_AUTO value = BUF_INIT;
+    run(&program, options, environ);
+    assert_int_equal(finish(&program, &out, &err), 0);
+    assert_null(strstr(buf_cstr(&out), "hushhush"));
+    struct cJSON *json = parse(&out);
+    assert_int_equal(json_get_text(json, "http", &value, NULL, NULL), 0);
+    assert_string_equal(buf_cstr(&value), "[::1]:0");
+    assert_int_equal(json_get_text(json, "isolation", &value, NULL, NULL), 0);
+    assert_string_equal(buf_cstr(&value), "none");
+    const struct cJSON *settings = json_get(json_get(json, "settings"), "hyperbrowser");
+    assert_true(cJSON_GetArraySize(settings) > 10);
+    json_free(json);
+}
+
+static const char *const plain[] = { "--http=127.0.0.1:0", "--isolation=none", NULL };
+
+static struct cJSON *start_server(struct program *program, const char *const *options, char *const *env)
+{
+    BUF_AUTO line = BUF_INIT;
+    run(program, options, env);
+    read_text(program->out, &line, true);
+    if (line.len == 0)
+        read_text(program->err, &line, false);
+    return parse(&line);
+}
+
+/* The order and the set of members are promised, too. */
+static void the_ready_line_has_its_contract_form(void **state)
+{
+    (void) state;
+    static const char *const names[] = { "standbox", "http", "grpc", "admin", "admin_token", "pid" };
+    struct program program;
+    struct cJSON *ready = start_server(&program, plain, environ);
+    size_t i = 0;
+    for (const struct cJSON *item = ready->child; item != NULL; item = item->next, i++) {
+        assert_true(i < sizeof names / sizeof *names);
+        assert_string_equal(item->string, names[i]);
+    }
+    assert_int_equal(i, sizeof names / sizeof *names);
+    BUF_AUTO admin = BUF_INIT;
+    const char *http = cJSON_GetObjectItem(ready, "http")->valuestring;
+    assert_int_equal(strncmp(http, "http://127.0.0.1:", 17), 0);
+    assert_true(strtol(http + 17, NULL, 10) > 0);
+    buf_printf(&admin, "%s/__admin", http);
+    assert_string_equal(cJSON_GetObjectItem(ready, "admin")->valuestring, buf_cstr(&admin));
+    assert_string_equal(cJSON_GetObjectItem(ready, "standbox")->valuestring, "1.0");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(ready, "grpc")));
+    assert_int_equal(strlen(cJSON_GetObjectItem(ready, "admin_token")->valuestring), 32);
+    assert_int_equal(cJSON_GetObjectItem(ready, "pid")->valueint, program.pid);
+    BUF_AUTO out = BUF_INIT;
+    BUF_AUTO err = BUF_INIT;
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program, &out, &err), 0);
+    assert_int_equal(out.len, 0);   /* nothing else on stdout */
+    assert_non_null(strstr(buf_cstr(&err), http));
+    json_free(ready);
+}
+
+static void the_token_of_the_environment_is_taken(void **state)
+{
+    (void) state;
+    char token[] = "STANDBOX_ADMIN_TOKEN=from-the-environment";
+    char *env[] = { token, NULL };
+    struct program program;
+    struct cJSON *ready = start_server(&program, plain, env);
+    assert_string_equal(cJSON_GetObjectItem(ready, "admin_token")->valuestring, "from-the-environment");
+    json_free(ready);
+    BUF_AUTO text = BUF_INIT;
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program, &text, &text), 0);
+}
+
+static void every_ending_signal_ends_it_cleanly(void **state)
+{
+    (void) state;
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct program program;
+        json_free(start_server(&program, plain, environ));
+        BUF_AUTO text = BUF_INIT;
+        kill(program.pid, signals[i]);
+        assert_int_equal(finish(&program, &text, &text), 0);
+    }
+}
+
+static void an_ignored_hangup_stays_ignored(void **state)
+{
+    (void) state;
+    struct program program;
+    signal(SIGHUP, SIG_IGN);   /* inherited, as from nohup */
+    json_free(start_server(&program, plain, environ));
+    signal(SIGHUP, SIG_DFL);
+    /* Both are pending when it goes on.  A HUP that counts comes first, and the TERM is then the second call
+       to end, which is exit code 1. */
+    kill(program.pid, SIGSTOP);
+    kill(program.pid, SIGHUP);
+    kill(program.pid, SIGTERM);
+    kill(program.pid, SIGCONT);
+    BUF_AUTO text = BUF_INIT;
+    assert_int_equal(finish(&program, &text, &text), 0);
+}
+
+static void a_reader_that_goes_away_does_not_end_it(void **state)
+{
+    (void) state;
+    struct program program;
+    run(&program, plain, environ);
+    close(program.out);
+    program.out = -1;
+    BUF_AUTO text = BUF_INIT;
+    read_text(program.err, &text, true);
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program, &text, &text), 0);
+}
+
+static size_t count_entries(const char *folder)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        count += e->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+static void the_state_folder_is_gone_afterwards(void **state)
+{
+    (void) state;
+    char folder[] = "/tmp/standbox-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    const char *const options[] = { "--http=127.0.0.1:0", "--isolation=none", "--state-dir", folder, NULL };
+    struct program program;
+    json_free(start_server(&program, options, environ));
+    assert_int_equal(count_entries(folder), 1);
+    BUF_AUTO text = BUF_INIT;
+    kill(program.pid, SIGTERM);
+    assert_int_equal(finish(&program, &text, &text), 0);
+    if (rmdir(folder) != 0)
+        fail_msg("left something in %s: %s", folder, strerror(errno));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(questions_are_answered_on_stdout),
+        cmocka_unit_test(wrong_use_is_exit_code_2_with_a_reason_on_stderr),
+        cmocka_unit_test(what_cannot_start_is_exit_code_1_with_a_reason),
+        cmocka_unit_test(print_config_is_json_and_keeps_secrets),
+        cmocka_unit_test(the_ready_line_has_its_contract_form),
+        cmocka_unit_test(the_token_of_the_environment_is_taken),
+        cmocka_unit_test(every_ending_signal_ends_it_cleanly),
+        cmocka_unit_test(an_ignored_hangup_stays_ignored),
+        cmocka_unit_test(a_reader_that_goes_away_does_not_end_it),
+        cmocka_unit_test(the_state_folder_is_gone_afterwards),
+    };
+    return cmocka_run_group_tests_name("program", tests, NULL, NULL);
+}
