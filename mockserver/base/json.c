@@ -16,8 +16,8 @@
  * \u0000 is handed to cJSON as the two raw bytes C0 80, which valid UTF-8 never contains,
  * and turned back by json_string_bytes.
  */
-#define NUL_MARK "\xC0\x80"
-#define NUMBER_MAX 63   /* cJSON copies numbers to a buffer of 64 */
+#define NUL_MARK   "\xC0\x80"
+#define NUMBER_MAX 63 /* cJSON copies numbers to a buffer of 64 */
 
 /* ---- the checker -------------------------------------------------------------------- */
 
@@ -25,10 +25,10 @@ enum expect { VALUE, VALUE_OR_END, NAME, NAME_OR_END, COLON, COMMA_OR_END };
 
 struct scan {
     const char *text, *p, *end;
-    uint64_t is_object;      /* bit d: level d is an object */
+    uint64_t is_object; /* bit d: level d is an object */
     unsigned depth;
     size_t values;
-    bool has_nul;            /* a \u0000 was seen */
+    bool has_nul; /* a \u0000 was seen */
     struct err *err;
 };
 
@@ -199,23 +199,14 @@ static int scan_value(struct scan *s, enum expect *next)
         return complain(s, ERR_LIMIT, "too many values (limit 1000000)");
     *next = COMMA_OR_END;
     switch (*s->p) {
-    case '{':
-        *next = NAME_OR_END;
-        return open_level(s, true);
-    case '[':
-        *next = VALUE_OR_END;
-        return open_level(s, false);
-    case '"':
-        return scan_string(s);
-    case 't':
-        return scan_word(s, "true");
-    case 'f':
-        return scan_word(s, "false");
-    case 'n':
-        return scan_word(s, "null");
+    case '{': *next = NAME_OR_END; return open_level(s, true);
+    case '[': *next = VALUE_OR_END; return open_level(s, false);
+    case '"': return scan_string(s);
+    case 't': return scan_word(s, "true");
+    case 'f': return scan_word(s, "false");
+    case 'n': return scan_word(s, "null");
     default:
-        return *s->p == '-' || (*s->p >= '0' && *s->p <= '9') ? scan_number(s)
-                                                                  : bad(s, "a JSON value should be here");
+        return *s->p == '-' || (*s->p >= '0' && *s->p <= '9') ? scan_number(s) : bad(s, "a JSON value should be here");
     }
 }
 
@@ -244,25 +235,20 @@ static int scan_token(struct scan *s, enum expect *next)
 {
     char c = *s->p;
     switch (*next) {
-    case VALUE_OR_END:
-        return c == ']' ? scan_after_value(s, next) : scan_value(s, next);
-    case VALUE:
-        return scan_value(s, next);
+    case VALUE_OR_END: return c == ']' ? scan_after_value(s, next) : scan_value(s, next);
+    case VALUE: return scan_value(s, next);
     case NAME_OR_END:
         if (c == '}')
             return scan_after_value(s, next);
         __attribute__((fallthrough));
-    case NAME:
-        *next = COLON;
-        return c == '"' ? scan_string(s) : bad(s, "a member name in quotes should be here");
+    case NAME: *next = COLON; return c == '"' ? scan_string(s) : bad(s, "a member name in quotes should be here");
     case COLON:
         if (c != ':')
             return bad(s, "':' should be here");
         *next = VALUE;
         s->p++;
         return 0;
-    case COMMA_OR_END:
-        return scan_after_value(s, next);
+    case COMMA_OR_END: return scan_after_value(s, next);
     }
     return err_set(s->err, ERR_INTERNAL, 0, "JSON checker lost its way");
 }
@@ -415,8 +401,7 @@ int json_get_int(const struct cJSON *object, const char *name, int64_t min, int6
     return 0;
 }
 
-int json_get_bytes(const struct cJSON *object, const char *name, struct buf *out, bool *out_present,
-                   struct err *err)
+int json_get_bytes(const struct cJSON *object, const char *name, struct buf *out, bool *out_present, struct err *err)
 {
     const cJSON *node = find_member(object, name, out_present);
     if (node == NULL)
@@ -426,8 +411,7 @@ int json_get_bytes(const struct cJSON *object, const char *name, struct buf *out
     return out->failed ? err_set(err, ERR_NOMEM, 0, "/%s", name) : 0;
 }
 
-int json_get_text(const struct cJSON *object, const char *name, struct buf *out, bool *out_present,
-                  struct err *err)
+int json_get_text(const struct cJSON *object, const char *name, struct buf *out, bool *out_present, struct err *err)
 {
     const cJSON *node = find_member(object, name, out_present);
     if (cJSON_IsString(node) && strchr(node->valuestring, NUL_MARK[0]) != NULL)

@@ -17,15 +17,15 @@
 
 struct cJSON;
 
-#define JSON_MAX_DEPTH 64          /* at most 64: the checker keeps one bit per level */
-#define JSON_MAX_VALUES 1000000    /* a parsed value takes 64 bytes and more: bounds the memory of "[0,0,0..." */
+#define JSON_MAX_DEPTH  64      /* at most 64: the checker keeps one bit per level */
+#define JSON_MAX_VALUES 1000000 /* a parsed value takes 64 bytes and more: bounds the memory of "[0,0,0..." */
 
 /* Parse one whole document.  Returns a tree (free with json_free) or NULL with ERR_INVALID (not JSON, not UTF-8,
    text behind the end; says line:column), ERR_LIMIT (too deep, too many values) or ERR_NOMEM. */
 struct cJSON *json_parse(const char *text, size_t len, struct err *err);
-void json_free(struct cJSON *json);                   /* NULL is fine */
+void json_free(struct cJSON *json); /* NULL is fine */
 
-bool json_is_object(const struct cJSON *node);        /* false for NULL */
+bool json_is_object(const struct cJSON *node); /* false for NULL */
 
 /* Member of an object; NULL when absent or null.  Exact case; of duplicates the last. */
 const struct cJSON *json_get(const struct cJSON *object, const char *name);

@@ -7,9 +7,9 @@
 #include "base/err.h"
 #include "base/text.h"
 
-#define MAX_DEPTH 31u          /* has_member holds one bit per depth, the top included */
-#define ESCAPE_BLOCK 65536u
-#define ESCAPE_GROWTH 6u       /* one byte becomes at most "\uXXXX" */
+#define MAX_DEPTH     31u /* has_member holds one bit per depth, the top included */
+#define ESCAPE_BLOCK  65536u
+#define ESCAPE_GROWTH 6u /* one byte becomes at most "\uXXXX" */
 
 /* ---- escaping ----------------------------------------------------------------------- */
 
@@ -55,8 +55,9 @@ static char *put_hex4(char *to, uint32_t unit)
 
 static char *put_ascii(char *to, uint8_t c)
 {
-    static const char shorts[256] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f',
-                                      ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\' };
+    static const char shorts[256] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'
+    };
     if (shorts[c] == 0)
         return put_hex4(to, c);
     to[0] = '\\';
@@ -114,7 +115,7 @@ void json_escape(struct buf *out, const void *data, size_t len)
 
 void jsonw_init(struct jsonw *w, struct buf *out)
 {
-    *w = (struct jsonw) { .out = out };
+    *w = (struct jsonw){ .out = out };
 }
 
 /* Comma where one is due, then the name. */

@@ -18,9 +18,9 @@
 #include "base/buf.h"
 
 struct jsonw {
-    struct buf *out;      /* borrowed */
+    struct buf *out; /* borrowed */
     unsigned depth;
-    uint32_t has_member;  /* bit d: the container at depth d has a member already */
+    uint32_t has_member; /* bit d: the container at depth d has a member already */
 };
 
 void jsonw_init(struct jsonw *w, struct buf *out);
@@ -29,7 +29,7 @@ void jsonw_object(struct jsonw *w, const char *name);
 void jsonw_end_object(struct jsonw *w);
 void jsonw_array(struct jsonw *w, const char *name);
 void jsonw_end_array(struct jsonw *w);
-void jsonw_str(struct jsonw *w, const char *name, const char *value);          /* NULL value writes null */
+void jsonw_str(struct jsonw *w, const char *name, const char *value); /* NULL value writes null */
 void jsonw_bytes(struct jsonw *w, const char *name, const void *data, size_t len);
 void jsonw_base64(struct jsonw *w, const char *name, const void *data, size_t len);
 void jsonw_int(struct jsonw *w, const char *name, int64_t value);

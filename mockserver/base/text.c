@@ -17,20 +17,20 @@ struct lead {
 static struct lead lead_of(uint8_t c)
 {
     if (c >= 0xC2 && c <= 0xDF)
-        return (struct lead) { 2, 0x80, 0xBF };
+        return (struct lead){ 2, 0x80, 0xBF };
     if (c == 0xE0)
-        return (struct lead) { 3, 0xA0, 0xBF };
+        return (struct lead){ 3, 0xA0, 0xBF };
     if (c == 0xED)
-        return (struct lead) { 3, 0x80, 0x9F };
+        return (struct lead){ 3, 0x80, 0x9F };
     if (c >= 0xE1 && c <= 0xEF)
-        return (struct lead) { 3, 0x80, 0xBF };
+        return (struct lead){ 3, 0x80, 0xBF };
     if (c == 0xF0)
-        return (struct lead) { 4, 0x90, 0xBF };
+        return (struct lead){ 4, 0x90, 0xBF };
     if (c >= 0xF1 && c <= 0xF3)
-        return (struct lead) { 4, 0x80, 0xBF };
+        return (struct lead){ 4, 0x80, 0xBF };
     if (c == 0xF4)
-        return (struct lead) { 4, 0x80, 0x8F };
-    return (struct lead) { 0, 0, 0 };
+        return (struct lead){ 4, 0x80, 0x8F };
+    return (struct lead){ 0, 0, 0 };
 }
 
 size_t utf8_next(const char *data, size_t len, uint32_t *out_point)
@@ -107,7 +107,7 @@ static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopq
 
 #define NOT_A_DIGIT 0xFF
 
-static char base64_pairs[4096][2];   /* two digits for every 12 bits: half the look-ups */
+static char base64_pairs[4096][2]; /* two digits for every 12 bits: half the look-ups */
 static uint8_t base64_values[256];
 static pthread_once_t base64_once = PTHREAD_ONCE_INIT;
 

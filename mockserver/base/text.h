@@ -10,8 +10,8 @@
 #include "base/err.h"
 
 /* What utf8_next says instead of a code point. */
-#define UTF8_BAD UINT32_MAX        /* not UTF-8 */
-#define UTF8_CUT (UINT32_MAX - 1)  /* valid so far, but `data` ends inside the character */
+#define UTF8_BAD UINT32_MAX       /* not UTF-8 */
+#define UTF8_CUT (UINT32_MAX - 1) /* valid so far, but `data` ends inside the character */
 
 /* Decode the character at the start of `data` (len > 0).  Returns how many bytes it takes; of bytes that are not
    UTF-8 those up to where it became clear (the WHATWG decoder's "maximal subpart"), which is never 0. */

@@ -15,9 +15,10 @@
 #include "base/err.h"
 
 struct target {
-    pid_t pid;       /* 0: not running */
-    int log_fd;      /* an unlinked file with its stderr; -1: none */
-    double ready_ms; /* from before the spawn to the whole ready line */
+    pid_t pid;          /* 0: not running */
+    int log_fd;         /* an unlinked file with its stderr; -1: none */
+    int64_t spawned_ns; /* monotonic, before the spawn */
+    double ready_ms;    /* from before the spawn to the whole ready line */
     struct sockaddr_in address;
     char runtime_path[128]; /* "/sandbox/<id>" */
     char auth[256];         /* "Authorization: Bearer ..." */
@@ -30,6 +31,9 @@ struct target {
 
 /* Start `server` on a free port.  `max_streams` 0: its default.  On failure `err` holds the end of its stderr. */
 int target_start(struct target *t, const char *server, const char *isolation, unsigned max_streams, struct err *err);
+
+/* Ask for the list of sandboxes; milliseconds from before the spawn to the answer, or -1 with `err`. */
+double target_first_answer(const struct target *t, struct err *err);
 
 /* Make the sandbox that the other calls use. */
 int target_open_sandbox(struct target *t, struct err *err);

@@ -144,6 +144,12 @@ struct proc_spec {
    what becomes of it is in its facts.  ERR_CONFLICT when the sandbox is not active; ERR_LIMIT for too many. */
 int proc_start(struct sandbox *sandbox, const struct proc_spec *spec, struct proc **out_proc, struct err *err);
 
+/* The same with a reader that was opened at the first fact before the process could write anything, so that
+   nothing of its output can be gone already.  Close the reader.  `out_reader` NULL: none. */
+struct proc_reader;
+int proc_start_read(struct sandbox *sandbox, const struct proc_spec *spec, struct proc **out_proc,
+                    struct proc_reader **out_reader, struct err *err);
+
 struct proc *sandbox_find_proc(struct sandbox *sandbox, const char *id);   /* returns a reference or NULL */
 struct proc **sandbox_list_procs(struct sandbox *sandbox, size_t *out_count); /* newest first; references */
 void proc_list_free(struct proc **list, size_t count);
@@ -196,7 +202,6 @@ int proc_wait_state(struct proc *proc, enum proc_state state, int64_t deadline_m
 
 /* A reader of the log.  While it is open, output from its position on is not dropped
    (up to the log limit), however little `keep_bytes` asks to be kept. */
-struct proc_reader;
 
 /* Start reading at output sequence number `from_out_seq` (1 or 0: the first).  When that output is not kept any
    more: if `or_oldest`, start at the oldest whole output fact kept, else ERR_GONE.  Keeps a reference. */

@@ -245,7 +245,7 @@ static int check_spec(const struct proc_spec *spec, struct err *err)
     for (char *const *e = spec->env; e != NULL && *e != NULL; e++)
         bytes += strlen(*e) + 1;
     if (bytes > KEEPER_MAX_TEXT_BYTES)
-        return err_set(err, ERR_LIMIT, 0, "command and environment are longer than %u bytes",
+        return err_set(err, ERR_INVALID, 0, "command and environment are longer than %u bytes",
                        KEEPER_MAX_TEXT_BYTES);
     return check_env(spec->env, err);
 }
@@ -299,13 +299,9 @@ static void launch(struct proc *p, const struct proc_spec *spec, const struct ru
         fail_start(p, STAGE_KEEPER, err.errnum != 0 ? err.errnum : ENOMEM);
 }
 
-int proc_start(struct sandbox *sandbox, const struct proc_spec *spec, struct proc **out_proc, struct err *err)
+static int start(struct proc *p, const struct proc_spec *spec, struct err *err)
 {
-    if (check_spec(spec, err) != 0)
-        return -1;
-    struct proc *p = proc_new(sandbox, spec);
-    if (p == NULL)
-        return err_set(err, ERR_NOMEM, 0, "process");
+    struct sandbox *sandbox = p->sandbox;
     int fds[KEEPER_MAX_FDS];
     size_t fd_count = 0;
     struct run_as who;
@@ -317,7 +313,6 @@ int proc_start(struct sandbox *sandbox, const struct proc_spec *spec, struct pro
         rc = watch_streams(p, err);
     if (rc != 0 || sandbox_list_proc(sandbox, p, err) != 0) {
         close_fds(fds, fd_count);
-        proc_unref(p);
         return -1;
     }
     if (known)
@@ -325,8 +320,32 @@ int proc_start(struct sandbox *sandbox, const struct proc_spec *spec, struct pro
     else
         fail_start(p, STAGE_USER, ENOENT);
     close_fds(fds, fd_count);
+    return 0;
+}
+
+int proc_start_read(struct sandbox *sandbox, const struct proc_spec *spec, struct proc **out_proc,
+                    struct proc_reader **out_reader, struct err *err)
+{
+    if (check_spec(spec, err) != 0)
+        return -1;
+    struct proc *p = proc_new(sandbox, spec);
+    if (p == NULL)
+        return err_set(err, ERR_NOMEM, 0, "process");
+    struct proc_reader *reader = NULL;
+    if ((out_reader != NULL && proc_reader_open(p, 1, false, &reader, err) != 0) || start(p, spec, err) != 0) {
+        proc_reader_close(reader);
+        proc_unref(p);
+        return -1;
+    }
+    if (out_reader != NULL)
+        *out_reader = reader;
     *out_proc = p;
     return 0;
+}
+
+int proc_start(struct sandbox *sandbox, const struct proc_spec *spec, struct proc **out_proc, struct err *err)
+{
+    return proc_start_read(sandbox, spec, out_proc, NULL, err);
 }
 
 /* ---- looking and waiting --------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* transports/http: answers, streams, kept connections, the end of a client and of the server. */
+/* transports/http: answers, request bodies, streams, kept connections. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,12 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "tests/support/http_client.h"
 #include "tests/support/http_site.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-#define LIMIT_MS HTTP_CLIENT_LIMIT_MS
 #define HOST "Host: 127.0.0.1\r\n"
 
 static struct site site;
@@ -36,30 +34,10 @@ static int setup(void **state)
     return start_with(NULL);
 }
 
-static int setup_many(void **state)
-{
-    (void) state;
-    return start_with(&(struct http_config) { .max_streams = 160 });
-}
-
 static int setup_hasty(void **state)
 {
     (void) state;
     return start_with(&(struct http_config) { .max_streams = 20, .header_timeout_ms = 300 });
-}
-
-static int setup_narrow(void **state)
-{
-    (void) state;
-    return start_with(&(struct http_config) { .max_streams = 2 });
-}
-
-static int setup_wildcard(void **state)
-{
-    (void) state;
-    static const char *const suffixes[] = { ".sbx.test", NULL };
-    return start_with(&(struct http_config) { .address = "0.0.0.0", .max_streams = 2, .allow_remote = true,
-                                              .extra_hosts = suffixes });
 }
 
 static int teardown(void **state)
@@ -69,32 +47,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void join(struct http_client *c)
-{
-    if (http_client_open(c, "127.0.0.1", site.port) < 0)
-        fail_msg("connect: %s", c->why);
-}
-
-static void get_answer(struct http_client *c, struct http_answer *answer)
-{
-    if (http_client_answer(c, answer, false) < 0)
-        fail_msg("answer: %s", c->why);
-}
-
-static void ask(struct http_client *c, struct http_answer *answer, const char *request)
-{
-    assert_int_equal(http_client_send(c, request, strlen(request)), 0);
-    get_answer(c, answer);
-}
-
-static void assert_field(const struct http_answer *answer, const char *name, const char *value)
-{
-    BUF_AUTO text = BUF_INIT;
-    if (!http_answer_field(answer, name, &text))
-        fail_msg("no field %s in %s", name, answer->head.data);
-    assert_string_equal(text.data, value);
-}
-
 /* ---- answers ---------------------------------------------------------------------------- */
 
 static void whole_answer_has_length_type_and_id(void **state)
@@ -102,18 +54,18 @@ static void whole_answer_has_length_type_and_id(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "POST /echo?x=1&y=%20 HTTP/1.1\r\nHost: LocalHost:99\r\nContent-Type: application/json\r\n"
+    site_join(&site, &c);
+    site_ask(&c, &a, "POST /echo?x=1&y=%20 HTTP/1.1\r\nHost: LocalHost:99\r\nContent-Type: application/json\r\n"
                 "Content-Length: 4\r\n\r\nabcd");
     assert_int_equal(a.status, 200);
     assert_string_equal(a.body.data, "abcd");
-    assert_field(&a, "Content-Length", "4");
-    assert_field(&a, "Content-Type", "application/json");
-    assert_field(&a, "X-Method", "POST");
-    assert_field(&a, "X-Path", "/echo");
-    assert_field(&a, "X-Query", "x=1&y=%20");
-    assert_field(&a, "X-Host", "localhost:99");
-    assert_field(&a, "X-Base", http_server_url(site.server));
+    site_assert_field(&a, "Content-Length", "4");
+    site_assert_field(&a, "Content-Type", "application/json");
+    site_assert_field(&a, "X-Method", "POST");
+    site_assert_field(&a, "X-Path", "/echo");
+    site_assert_field(&a, "X-Query", "x=1&y=%20");
+    site_assert_field(&a, "X-Host", "localhost:99");
+    site_assert_field(&a, "X-Base", http_server_url(site.server));
     assert_int_equal(http_answer_count(&a, "x-request-id"), 1);
     assert_int_equal(http_answer_count(&a, "Date"), 1);
 }
@@ -123,9 +75,9 @@ static void empty_answer_still_has_a_length(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "PUT /empty HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n");
-    assert_field(&a, "Content-Length", "0");
+    site_join(&site, &c);
+    site_ask(&c, &a, "PUT /empty HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 0\r\n\r\n");
+    site_assert_field(&a, "Content-Length", "0");
     assert_int_equal(http_answer_count(&a, "Transfer-Encoding"), 0);
 }
 
@@ -134,14 +86,14 @@ static void kept_connection_serves_again_with_new_ids(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     char last[64] = "";
-    join(&c);
+    site_join(&site, &c);
     for (int i = 0; i < 5; i++) {
         HTTP_ANSWER a = { 0 };
         BUF_AUTO id = BUF_INIT;
-        ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+        site_ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
         assert_int_equal(a.status, 200);
-        assert_field(&a, "Connection", "keep-alive");
-        assert_field(&a, "Keep-Alive", "timeout=5");
+        site_assert_field(&a, "Connection", "keep-alive");
+        site_assert_field(&a, "Keep-Alive", "timeout=5");
         assert_true(http_answer_field(&a, "x-request-id", &id));
         assert_int_equal(strncmp(id.data, "req_", 4), 0);
         assert_string_not_equal(id.data, last);
@@ -163,8 +115,8 @@ static void close_is_honoured_and_announced(void **state)
     for (size_t i = 0; i < COUNT(requests); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         HTTP_ANSWER a = { 0 };
-        join(&c);
-        ask(&c, &a, requests[i]);
+        site_join(&site, &c);
+        site_ask(&c, &a, requests[i]);
         assert_int_equal(a.status, 200);
         assert_true(a.closes);
         assert_int_equal(http_client_until_end(&c), 0);
@@ -178,10 +130,10 @@ static void http_1_0_connection_is_kept_on_request(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    site_join(&site, &c);
+    site_ask(&c, &a, "GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     assert_false(a.closes);
-    ask(&c, &a, "GET /echo HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+    site_ask(&c, &a, "GET /echo HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
     assert_int_equal(a.status, 200);
 }
 
@@ -190,7 +142,7 @@ static void pipelined_requests_are_answered_in_order(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     BUF_AUTO all = BUF_INIT;
-    join(&c);
+    site_join(&site, &c);
     for (int i = 0; i < 20; i++) {
         if (i % 2 == 0)
             buf_printf(&all, "POST /echo?n=%d HTTP/1.1\r\n" HOST "Content-Type: application/json\r\n"
@@ -205,9 +157,9 @@ static void pipelined_requests_are_answered_in_order(void **state)
         char body[16], query[16];
         snprintf(body, sizeof body, "body%02d", i);
         snprintf(query, sizeof query, "n=%d", i);
-        get_answer(&c, &a);
+        site_get_answer(&c, &a);
         assert_string_equal(a.body.data, body);
-        assert_field(&a, "X-Query", query);
+        site_assert_field(&a, "X-Query", query);
     }
     assert_int_equal(c.in.len, 0);
 }
@@ -217,14 +169,14 @@ static void head_answer_has_a_length_and_no_body(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
+    site_join(&site, &c);
     assert_int_equal(http_client_text(&c, "HEAD /unread HTTP/1.1\r\n" HOST "\r\n"), 0);
     assert_int_equal(http_client_answer(&c, &a, true), 0);
-    assert_field(&a, "Content-Length", "6");
+    site_assert_field(&a, "Content-Length", "6");
     assert_int_equal(http_client_text(&c, "HEAD /stream?chunks=3&size=9 HTTP/1.1\r\n" HOST "\r\n"), 0);
     assert_int_equal(http_client_answer(&c, &a, true), 0);
     assert_int_equal(a.status, 200);
-    ask(&c, &a, "GET /unread HTTP/1.1\r\n" HOST "\r\n");   /* nothing in between */
+    site_ask(&c, &a, "GET /unread HTTP/1.1\r\n" HOST "\r\n");   /* nothing in between */
     assert_string_equal(a.body.data, "unread");
 }
 
@@ -233,13 +185,13 @@ static void handler_answers_exactly_once(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "GET /silent HTTP/1.1\r\n" HOST "\r\n");
+    site_join(&site, &c);
+    site_ask(&c, &a, "GET /silent HTTP/1.1\r\n" HOST "\r\n");
     assert_int_equal(a.status, 500);
     assert_non_null(strstr(a.body.data, "\"message\""));
-    ask(&c, &a, "GET /twice HTTP/1.1\r\n" HOST "\r\n");
+    site_ask(&c, &a, "GET /twice HTTP/1.1\r\n" HOST "\r\n");
     assert_string_equal(a.body.data, "first");
-    ask(&c, &a, "GET /unread HTTP/1.1\r\n" HOST "\r\n");
+    site_ask(&c, &a, "GET /unread HTTP/1.1\r\n" HOST "\r\n");
     assert_string_equal(a.body.data, "unread");
     assert_int_equal(site_get(&site, SITE_SECOND_REFUSED), 1);
 }
@@ -249,10 +201,10 @@ static void header_value_cannot_become_a_second_header(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "GET /split HTTP/1.1\r\n" HOST "\r\n");
+    site_join(&site, &c);
+    site_ask(&c, &a, "GET /split HTTP/1.1\r\n" HOST "\r\n");
     assert_int_equal(http_answer_count(&a, "X-Evil"), 0);
-    assert_field(&a, "X-Split", "a  X-Evil: yes  b");
+    site_assert_field(&a, "X-Split", "a  X-Evil: yes  b");
 }
 
 static void path_is_decoded_once_and_slashes_collapse(void **state)
@@ -264,33 +216,34 @@ static void path_is_decoded_once_and_slashes_collapse(void **state)
         { "/a+b", "/a+b" },          { "/%2F%2Fx", "/x" },      { "/", "/" },
     };
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    join(&c);
+    site_join(&site, &c);
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_ANSWER a = { 0 };
         assert_int_equal(http_client_text(&c, "GET %s?q HTTP/1.1\r\n" HOST "\r\n", rows[i].target), 0);
-        get_answer(&c, &a);
-        assert_field(&a, "X-Path", rows[i].path);
-        assert_field(&a, "X-Query", "q");
+        site_get_answer(&c, &a);
+        site_assert_field(&a, "X-Path", rows[i].path);
+        site_assert_field(&a, "X-Query", "q");
     }
 }
 
 /* ---- request bodies --------------------------------------------------------------------- */
 
-#define POST_CHUNKED "POST /echo HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define POST_CHUNKED                                                                                                   \
+    "POST /echo HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 static void chunked_body_is_put_together_however_it_arrives(void **state)
 {
     (void) state;
     static const char request[] = POST_CHUNKED "5\r\nhello\r\n1\r\n \r\n00A\r\n0123456789\r\n0\r\n\r\n";
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    join(&c);
+    site_join(&site, &c);
     for (size_t piece = 1; piece <= sizeof request; piece = piece * 3 + 1) {
         HTTP_ANSWER a = { 0 };
         for (size_t at = 0; at < sizeof request - 1; at += piece) {
             size_t len = sizeof request - 1 - at < piece ? sizeof request - 1 - at : piece;
             assert_int_equal(http_client_send(&c, request + at, len), 0);
         }
-        get_answer(&c, &a);
+        site_get_answer(&c, &a);
         assert_string_equal(a.body.data, "hello 0123456789");
         assert_false(a.closes);
     }
@@ -306,11 +259,11 @@ static void large_body_arrives_whole(void **state)
     assert_non_null(body);
     for (size_t i = 0; i < len; i++)
         body[i] = site_fill(i);
-    join(&c);
+    site_join(&site, &c);
     assert_int_equal(http_client_text(&c, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: application/json\r\n"
                                           "Content-Length: %zu\r\n\r\n", len), 0);
     assert_int_equal(http_client_send(&c, body, len), 0);
-    get_answer(&c, &a);
+    site_get_answer(&c, &a);
     assert_int_equal(a.body.len, len);
     assert_memory_equal(a.body.data, body, len);
     free(body);
@@ -321,15 +274,15 @@ static void expected_continue_is_sent_before_the_body_is_read(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 2\r\n"
+    site_join(&site, &c);
+    site_ask(&c, &a, "POST /echo HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 2\r\n"
                 "Expect: 100-continue\r\n\r\n");
     assert_int_equal(a.status, 100);
-    ask(&c, &a, "ok");
+    site_ask(&c, &a, "ok");
     assert_int_equal(a.status, 200);
     assert_string_equal(a.body.data, "ok");
     /* Who does not want the body does not ask for it. */
-    ask(&c, &a, "POST /unread HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 2\r\n"
+    site_ask(&c, &a, "POST /unread HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 2\r\n"
                 "Expect: 100-continue\r\n\r\n");
     assert_int_equal(a.status, 200);
     assert_true(a.closes);
@@ -340,11 +293,11 @@ static void small_unread_body_does_not_cost_the_connection(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "POST /unread HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    site_join(&site, &c);
+    site_ask(&c, &a, "POST /unread HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 9\r\n\r\n"
                 "GET / HTT");
     assert_false(a.closes);
-    ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    site_ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
     assert_int_equal(a.status, 200);
 }
 
@@ -356,12 +309,12 @@ static void answer_survives_a_large_unread_body(void **state)
     size_t len = 8 * 1024 * 1024;
     char *body = calloc(1, len);
     assert_non_null(body);
-    join(&c);
+    site_join(&site, &c);
     assert_int_equal(http_client_text(&c, "POST /unread HTTP/1.1\r\n" HOST "Content-Type: application/json\r\n"
                                           "Content-Length: %zu\r\n\r\n", len), 0);
     assert_int_equal(http_client_send(&c, body, len), 0);
     free(body);
-    get_answer(&c, &a);
+    site_get_answer(&c, &a);
     assert_int_equal(a.status, 200);
     assert_true(a.closes);
     assert_int_equal(http_client_until_end(&c), 0);
@@ -374,19 +327,19 @@ static void stream_is_one_chunk_a_write_and_ends_properly(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
+    site_join(&site, &c);
     site_release(&site);
     assert_int_equal(http_client_text(&c, "GET /open HTTP/1.1\r\n" HOST "\r\n"), 0);
     assert_int_equal(http_client_head(&c, &a), 0);
-    assert_field(&a, "Transfer-Encoding", "chunked");
-    assert_field(&a, "Content-Type", "text/event-stream");
+    site_assert_field(&a, "Transfer-Encoding", "chunked");
+    site_assert_field(&a, "Content-Type", "text/event-stream");
     assert_int_equal(http_answer_count(&a, "Content-Length"), 0);
     assert_int_equal(http_answer_count(&a, "x-request-id"), 1);
     static const char wire[] = "5\r\nhello\r\n0\r\n\r\n";
     assert_int_equal(http_client_need(&c, sizeof wire - 1), 0);
     assert_string_equal(c.in.data, wire);
     http_client_take(&c, NULL, sizeof wire - 1);
-    ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+    site_ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
     assert_int_equal(a.status, 200);
 }
 
@@ -397,7 +350,7 @@ static void stream_bytes_are_exact_at_every_size(void **state)
         { 1, 1 }, { 3, 15 }, { 3, 16 }, { 2, 255 }, { 2, 4096 }, { 70, 65536 }, { 3, 1048577 }, { 500, 3 },
     };
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    join(&c);
+    site_join(&site, &c);
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_ANSWER a = { 0 };
         assert_int_equal(http_client_text(&c, "GET /stream?chunks=%zu&size=%zu&empty=1 HTTP/1.1\r\n" HOST "\r\n",
@@ -421,7 +374,7 @@ static void head_and_bytes_of_a_quiet_stream_arrive_at_once(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
+    site_join(&site, &c);
     assert_int_equal(http_client_text(&c, "GET /open HTTP/1.1\r\n" HOST "\r\n"), 0);
     assert_int_equal(http_client_head(&c, &a), 0);
     assert_int_equal(http_client_chunk(&c, &a.body), 1);   /* nothing more is written until released */
@@ -436,7 +389,7 @@ static void stream_left_without_end_has_no_terminator(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
+    site_join(&site, &c);
     assert_int_equal(http_client_text(&c, "GET /stream?chunks=2&size=1&cut=1 HTTP/1.1\r\n" HOST "\r\n"), 0);
     assert_int_equal(http_client_head(&c, &a), 0);
     assert_int_equal(http_client_until_end(&c), 0);
@@ -449,8 +402,8 @@ static void http_1_0_stream_ends_with_the_connection(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "GET /stream?chunks=3&size=2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    site_join(&site, &c);
+    site_ask(&c, &a, "GET /stream?chunks=3&size=2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     assert_false(a.chunked);
     assert_true(a.closes);
     assert_int_equal(a.body.len, 6);
@@ -462,256 +415,14 @@ static void slow_reader_gets_everything(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    join(&c);
+    site_join(&site, &c);
     assert_int_equal(http_client_text(&c, "GET /stream?chunks=600&size=65536 HTTP/1.1\r\n" HOST "\r\n"), 0);
     /* It reads nothing for much longer than any time limit of the server; that is not a reason to give up. */
     assert_false(site_await(&site, SITE_WRITE_FAILED, 1, 1500));
-    get_answer(&c, &a);
+    site_get_answer(&c, &a);
     assert_int_equal(a.body.len, (size_t) 600 * 65536);
     for (size_t k = 0; k < a.body.len; k += 997)
         assert_int_equal(a.body.data[k], site_fill(k));
-}
-
-static void many_streams_are_open_at_once(void **state)
-{
-    (void) state;
-    enum { STREAMS = 150 };
-    struct http_client clients[STREAMS];
-    HTTP_ANSWER a = { 0 };
-    for (int i = 0; i < STREAMS; i++) {
-        join(&clients[i]);
-        assert_int_equal(http_client_text(&clients[i], "GET /open HTTP/1.1\r\n" HOST "\r\n"), 0);
-    }
-    for (int i = 0; i < STREAMS; i++) {
-        assert_int_equal(http_client_head(&clients[i], &a), 0);
-        assert_int_equal(http_client_chunk(&clients[i], NULL), 1);
-    }
-    assert_true(site_await_open(&site, STREAMS, STREAMS, LIMIT_MS));
-    HTTP_CLIENT beside = HTTP_CLIENT_INIT;   /* and other calls get through */
-    join(&beside);
-    ask(&beside, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
-    assert_int_equal(a.status, 200);
-    site_release(&site);
-    for (int i = 0; i < STREAMS; i++) {
-        assert_int_equal(http_client_chunk(&clients[i], NULL), 0);
-        http_client_close(&clients[i]);
-    }
-    assert_true(site_await_open(&site, 0, 0, LIMIT_MS));
-    assert_int_equal(site_get(&site, SITE_GONE), 0);
-}
-
-static void stream_too_many_is_refused_and_may_come_back(void **state)
-{
-    (void) state;
-    struct http_client clients[2];
-    HTTP_CLIENT third = HTTP_CLIENT_INIT;
-    HTTP_ANSWER a = { 0 };
-    for (size_t i = 0; i < 2; i++) {
-        join(&clients[i]);
-        assert_int_equal(http_client_text(&clients[i], "GET /open HTTP/1.1\r\n" HOST "\r\n"), 0);
-    }
-    assert_true(site_await(&site, SITE_OPENED, 2, LIMIT_MS));
-    join(&third);
-    ask(&third, &a, "GET /open HTTP/1.1\r\n" HOST "\r\n");
-    assert_int_equal(a.status, 503);
-    assert_field(&a, "Retry-After", "1");
-    assert_non_null(strstr(a.body.data, "too_many_streams"));
-    for (size_t i = 0; i < 2; i++)
-        http_client_reset(&clients[i]);
-    assert_true(site_await_open(&site, 0, 0, LIMIT_MS));
-    site_release(&site);
-    ask(&third, &a, "GET /open HTTP/1.1\r\n" HOST "\r\n");
-    assert_int_equal(a.status, 200);
-}
-
-/* ---- clients that go -------------------------------------------------------------------- */
-
-static void reset_client_is_noticed(void **state)
-{
-    (void) state;
-    static const char *const paths[] = { "/open", "/wait" };
-    for (unsigned i = 0; i < COUNT(paths); i++) {
-        HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        join(&c);
-        assert_int_equal(http_client_text(&c, "GET %s HTTP/1.1\r\n" HOST "\r\n", paths[i]), 0);
-        assert_true(site_await(&site, SITE_OPENED, i + 1, LIMIT_MS));
-        http_client_reset(&c);
-        assert_true(site_await(&site, SITE_GONE, i + 1, LIMIT_MS));
-    }
-}
-
-static void closed_client_is_noticed_when_written_to(void **state)
-{
-    (void) state;
-    HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    join(&c);
-    assert_int_equal(http_client_text(&c, "GET /flood HTTP/1.1\r\n" HOST "\r\n"), 0);
-    assert_true(site_await(&site, SITE_FLOODED, 1, LIMIT_MS));
-    http_client_close(&c);
-    assert_true(site_await(&site, SITE_WRITE_FAILED, 1, LIMIT_MS));
-    assert_true(site_await_open(&site, 0, 0, LIMIT_MS));
-}
-
-static void half_closed_client_is_still_served(void **state)
-{
-    (void) state;
-    HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    HTTP_CLIENT waiting = HTTP_CLIENT_INIT;
-    HTTP_ANSWER a = { 0 };
-    join(&c);
-    join(&waiting);
-    assert_int_equal(http_client_text(&c, "GET /open HTTP/1.1\r\n" HOST "\r\n"), 0);
-    assert_int_equal(http_client_text(&waiting, "GET /wait HTTP/1.1\r\n" HOST "\r\n"), 0);
-    assert_int_equal(http_client_end_sending(&c), 0);
-    assert_int_equal(http_client_end_sending(&waiting), 0);
-    assert_true(site_await(&site, SITE_OPENED, 2, LIMIT_MS));
-    assert_false(site_await(&site, SITE_GONE, 1, 300));
-    site_release(&site);
-    get_answer(&c, &a);
-    assert_string_equal(a.body.data, "hello");
-    get_answer(&waiting, &a);
-    assert_string_equal(a.body.data, "waited");
-}
-
-/* ---- the server ------------------------------------------------------------------------- */
-
-static void stats_count_what_happened(void **state)
-{
-    (void) state;
-    HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    HTTP_ANSWER a = { 0 };
-    struct http_stats stats;
-    join(&c);
-    ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
-    ask(&c, &a, "GET /echo HTTP/1.1\r\nHost: evil.example\r\n\r\n");
-    assert_int_equal(a.status, 403);
-    http_server_stats(site.server, &stats);
-    assert_int_equal(stats.requests, 2);
-    assert_int_equal(stats.refused, 1);
-    assert_true(site_await_open(&site, 0, 0, LIMIT_MS));
-}
-
-static void wildcard_server_is_called_what_the_client_calls_it(void **state)
-{
-    (void) state;
-    HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    HTTP_ANSWER a = { 0 };
-    char url[64];
-    snprintf(url, sizeof url, "http://127.0.0.1:%d", site.port);
-    assert_string_equal(http_server_url(site.server), url);
-    join(&c);
-    ask(&c, &a, "GET /echo HTTP/1.1\r\nHost: Build.Example:9000\r\n\r\n");
-    assert_field(&a, "X-Base", "http://build.example:9000");
-    ask(&c, &a, "GET /echo HTTP/1.1\r\nHost: 77.sbx.test:9000\r\n\r\n");   /* a sandbox's name is not the server's */
-    assert_field(&a, "X-Base", url);
-}
-
-static void ipv6_loopback_is_served_or_refused_with_the_reason(void **state)
-{
-    (void) state;
-    HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    HTTP_ANSWER a = { 0 };
-    struct err err = ERR_INIT;
-    if (site_start(&site, &(struct http_config) { .address = "[::1]", .max_streams = 2 }, &err) < 0) {
-        assert_int_equal(err.code, ERR_UNSUPPORTED);
-        assert_non_null(strstr(err.text, "without IPv6"));
-        return;
-    }
-    int opened = http_client_open(&c, "::1", site.port);
-    assert_int_equal(opened, 0);
-    ask(&c, &a, "GET /echo HTTP/1.1\r\nHost: [::1]:8700\r\n\r\n");
-    site_stop(&site);
-    assert_int_equal(a.status, 200);
-    assert_field(&a, "X-Host", "[::1]:8700");
-}
-
-static void bad_settings_are_refused_with_a_reason(void **state)
-{
-    (void) state;
-    static const struct { struct http_config config; const char *text; } rows[] = {
-        { { .address = "0.0.0.0", .max_streams = 1 }, "--allow-remote" },
-        { { .address = "192.0.2.1", .max_streams = 1 }, "--allow-remote" },
-        { { .address = "localhost", .max_streams = 1 }, "not an address" },
-        { { .address = "127.0.0.1", .max_streams = 0 }, "number of streams" },
-        { { .address = "127.0.0.1", .max_streams = 1, .port = 65536 }, "not a port" },
-    };
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct http_server *server = NULL;
-        struct err err = ERR_INIT;
-        assert_int_equal(http_server_new(&server, &rows[i].config, &err), -1);
-        assert_int_equal(err.code, ERR_INVALID);
-        assert_non_null(strstr(err.text, rows[i].text));
-        assert_null(server);
-    }
-}
-
-static void taken_port_is_an_error_that_says_so(void **state)
-{
-    (void) state;
-    struct site second;
-    struct err err = ERR_INIT;
-    struct http_config config = { .max_streams = 1, .port = site.port };
-    assert_int_equal(site_start(&second, &config, &err), -1);
-    assert_int_equal(err.code, ERR_IO);
-    assert_non_null(strstr(err.text, "in use"));
-}
-
-static void stop_ends_streams_and_idle_connections_at_once(void **state)
-{
-    (void) state;
-    enum { STREAMS = 50, IDLE = 60, FRESH = 20 };
-    struct http_client streams[STREAMS], idle[IDLE], fresh[FRESH];
-    HTTP_ANSWER a = { 0 };
-    assert_int_equal(start_with(&(struct http_config) { .max_streams = 100 }), 0);
-    for (int i = 0; i < STREAMS; i++) {
-        join(&streams[i]);
-        assert_int_equal(http_client_text(&streams[i], "GET %s HTTP/1.1\r\n" HOST "\r\n",
-                                          i % 5 == 0 ? "/flood" : "/open"), 0);
-    }
-    for (int i = 0; i < IDLE; i++) {
-        join(&idle[i]);
-        ask(&idle[i], &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
-    }
-    for (int i = 0; i < FRESH; i++)
-        join(&fresh[i]);
-    assert_true(site_await(&site, SITE_OPENED, STREAMS, LIMIT_MS));
-    int64_t start = mono_ns();
-    site_stop(&site);
-    int64_t took_ms = (mono_ns() - start) / 1000000;
-    for (int i = 0; i < STREAMS; i++) {
-        assert_int_equal(http_client_head(&streams[i], &a), 0);
-        while (http_client_chunk(&streams[i], NULL) > 0)
-            continue;
-        assert_true(strcmp(streams[i].why, "end") == 0 || strcmp(streams[i].why, "reset") == 0);
-        http_client_close(&streams[i]);
-    }
-    for (int i = 0; i < IDLE; i++) {
-        assert_int_equal(http_client_until_end(&idle[i]), 0);
-        http_client_close(&idle[i]);
-    }
-    for (int i = 0; i < FRESH; i++)
-        http_client_close(&fresh[i]);
-    if (took_ms > 1900)   /* civetweb alone takes 2000 and more */
-        fail_msg("stopping took %lld ms", (long long) took_ms);
-}
-
-static void port_is_free_again_after_the_stop(void **state)
-{
-    (void) state;
-    assert_int_equal(start_with(NULL), 0);
-    int port = site.port;
-    HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    HTTP_ANSWER a = { 0 };
-    join(&c);
-    ask(&c, &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
-    site_stop(&site);
-    struct http_client late;
-    assert_int_equal(http_client_open(&late, "127.0.0.1", port), -1);
-    assert_string_equal(late.why, "reset");
-    http_client_close(&late);
-    struct http_config config = { .max_streams = 2, .port = port };
-    assert_int_equal(start_with(&config), 0);
-    site_stop(&site);
 }
 
 #define WITH(f, up) cmocka_unit_test_setup_teardown(f, up, teardown)
@@ -740,18 +451,6 @@ int main(void)
         WITH(stream_left_without_end_has_no_terminator, setup),
         WITH(http_1_0_stream_ends_with_the_connection, setup),
         WITH(slow_reader_gets_everything, setup_hasty),
-        WITH(many_streams_are_open_at_once, setup_many),
-        WITH(stream_too_many_is_refused_and_may_come_back, setup_narrow),
-        WITH(reset_client_is_noticed, setup),
-        WITH(closed_client_is_noticed_when_written_to, setup),
-        WITH(half_closed_client_is_still_served, setup),
-        WITH(stats_count_what_happened, setup),
-        WITH(wildcard_server_is_called_what_the_client_calls_it, setup_wildcard),
-        WITH(taken_port_is_an_error_that_says_so, setup),
-        cmocka_unit_test(ipv6_loopback_is_served_or_refused_with_the_reason),
-        cmocka_unit_test(bad_settings_are_refused_with_a_reason),
-        cmocka_unit_test(stop_ends_streams_and_idle_connections_at_once),
-        cmocka_unit_test(port_is_free_again_after_the_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

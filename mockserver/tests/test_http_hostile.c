@@ -42,17 +42,11 @@ static int teardown(void **state)
     return 0;
 }
 
-static void join(struct http_client *c)
-{
-    if (http_client_open(c, "127.0.0.1", site.port) < 0)
-        fail_msg("connect: %s", c->why);
-}
-
 /* Send and read the answer; -1 when there was none. */
 static int try_request(const void *request, size_t len, struct http_answer *answer)
 {
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    join(&c);
+    site_join(&site, &c);
     if (http_client_send(&c, request, len) < 0)
         return -1;
     return http_client_answer(&c, answer, false) < 0 ? -1 : answer->status;
@@ -162,7 +156,8 @@ static void bodies_must_be_declared_json(void **state)
         { "Content-Type: application/jsonx\r\nContent-Length: 2\r\n\r\n{}", 415 },
         { "Content-Type: text/plain, application/json\r\nContent-Length: 2\r\n\r\n{}", 415 },
         { "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 2\r\n\r\n{}", 415 },
-        { "Content-Type: multipart/form-data; boundary=x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 415 },
+        { "Content-Type: multipart/form-data; boundary=x\r\nTransfer-Encoding: chunked\r\n\r\n"
+          "2\r\n{}\r\n0\r\n\r\n", 415 },
     };
     static const char *const methods[] = { "POST", "PUT", "PATCH", "DELETE", "GET" };
     for (size_t i = 0; i < COUNT(rows) * COUNT(methods); i++) {
@@ -271,7 +266,7 @@ static void oversized_bodies_are_a_limit_error(void **state)
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
     /* Declared: refused without waiting for it. */
-    join(&c);
+    site_join(&site, &c);
     assert_int_equal(http_client_text(&c, "POST /echo HTTP/1.1\r\n" HOST JSON_TYPE "Content-Length: %d\r\n"
                                           "Expect: 100-continue\r\n\r\n", MAX_BODY + 1), 0);
     assert_int_equal(http_client_answer(&c, &a, false), 0);
@@ -284,7 +279,7 @@ static void oversized_bodies_are_a_limit_error(void **state)
     memset(piece, 'x', sizeof piece);
     memcpy(piece, "186a0\r\n", 7);
     memcpy(piece + 7 + 100000, "\r\n", 2);
-    join(&chunks);
+    site_join(&site, &chunks);
     assert_int_equal(http_client_text(&chunks, "POST /echo HTTP/1.1\r\n" HOST JSON_TYPE
                                                "Transfer-Encoding: chunked\r\n\r\n"), 0);
     for (int i = 0; i < 3; i++)
@@ -309,7 +304,7 @@ static void cut_bodies_are_a_closed_error(void **state)
     for (unsigned i = 0; i < COUNT(requests); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         HTTP_ANSWER a = { 0 };
-        join(&c);
+        site_join(&site, &c);
         assert_int_equal(http_client_text(&c, "%s", requests[i]), 0);
         assert_int_equal(http_client_end_sending(&c), 0);
         assert_int_equal(http_client_answer(&c, &a, false), 0);
@@ -329,7 +324,7 @@ static void malformed_chunks_are_no_body(void **state)
     for (unsigned i = 0; i < COUNT(bodies); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         HTTP_ANSWER a = { 0 };
-        join(&c);
+        site_join(&site, &c);
         assert_int_equal(http_client_text(&c, "POST /echo HTTP/1.1\r\n" HOST JSON_TYPE
                                               "Transfer-Encoding: chunked\r\n\r\n%s", bodies[i]), 0);
         assert_int_equal(http_client_end_sending(&c), 0);
@@ -362,7 +357,7 @@ static void slow_heads_time_out(void **state)
     for (size_t i = 0; i < COUNT(starts) * 2; i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         HTTP_ANSWER a = { 0 };
-        join(&c);
+        site_join(&site, &c);
         assert_int_equal(http_client_text(&c, "%s", starts[i / 2]), 0);
         if (i % 2 == 0)
             trickle(&c, "a");
@@ -370,7 +365,7 @@ static void slow_heads_time_out(void **state)
         assert_refusal(&a, 408, "request_timeout", starts[i / 2]);
     }
     HTTP_CLIENT mute = HTTP_CLIENT_INIT;   /* who says nothing at all is told nothing */
-    join(&mute);
+    site_join(&site, &mute);
     assert_int_equal(http_client_until_end(&mute), 0);
     assert_int_equal(mute.in.len, 0);
 }
@@ -387,7 +382,7 @@ static void slow_bodies_time_out(void **state)
     for (unsigned i = 0; i < COUNT(rows); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         HTTP_ANSWER a = { 0 };
-        join(&c);
+        site_join(&site, &c);
         assert_int_equal(http_client_text(&c, "POST /echo HTTP/1.1\r\n" HOST JSON_TYPE "%s", rows[i].fields), 0);
         if (rows[i].bytes != NULL)
             trickle(&c, rows[i].bytes);
@@ -404,7 +399,7 @@ static void slow_clients_do_not_stop_the_others(void **state)
     (void) state;
     struct http_client slow[60];
     for (size_t i = 0; i < COUNT(slow); i++) {
-        join(&slow[i]);
+        site_join(&site, &slow[i]);
         assert_int_equal(http_client_text(&slow[i], "GET /echo HTTP/1.1\r\nX-Slow: "), 0);
     }
     for (int i = 0; i < 100; i++)
@@ -467,7 +462,7 @@ static void ten_thousand_junk_requests_run_nothing_and_leave_nothing(void **stat
     for (unsigned i = 0; i < 10000; i++) {
         struct http_client c;
         BUF_AUTO junk = BUF_INIT;
-        join(&c);
+        site_join(&site, &c);
         put_junk(&junk, i);
         http_client_send(&c, buf_cstr(&junk), junk.len);
         if (i % 10 < 2)
@@ -493,7 +488,7 @@ static void clients_that_vanish_in_mid_request_leave_nothing(void **state)
                                   "{\"command\":\"true\"}  ";
     for (size_t cut = 1; cut < sizeof request; cut++) {
         struct http_client c;
-        join(&c);
+        site_join(&site, &c);
         assert_int_equal(http_client_send(&c, request, cut), 0);
         if (cut % 2 == 0)
             http_client_reset(&c);
@@ -511,7 +506,7 @@ static void more_idle_connections_than_workers_do_not_lock_the_server(void **sta
     struct http_client clients[CLIENTS];
     for (int i = 0; i < CLIENTS; i++) {
         HTTP_ANSWER a = { 0 };
-        join(&clients[i]);
+        site_join(&site, &clients[i]);
         assert_int_equal(http_client_text(&clients[i], "GET /echo HTTP/1.1\r\n" HOST "\r\n"), 0);
         if (http_client_answer(&clients[i], &a, false) < 0)
             fail_msg("client %d: %s", i, clients[i].why);
@@ -528,13 +523,13 @@ static void idle_connections_make_room_for_those_with_work(void **state)
     struct http_client idle[IDLE], busy[BUSY];
     for (int i = 0; i < IDLE; i++) {
         HTTP_ANSWER a = { 0 };
-        join(&idle[i]);
+        site_join(&site, &idle[i]);
         assert_int_equal(http_client_text(&idle[i], "GET /echo HTTP/1.1\r\n" HOST "\r\n"), 0);
         assert_int_equal(http_client_answer(&idle[i], &a, false), 0);
         assert_false(a.closes);
     }
     for (int i = 0; i < BUSY; i++) {
-        join(&busy[i]);
+        site_join(&site, &busy[i]);
         assert_int_equal(http_client_text(&busy[i], "GET /wait HTTP/1.1\r\n" HOST "\r\n"), 0);
     }
     assert_true(site_await(&site, SITE_OPENED, BUSY, 10000));

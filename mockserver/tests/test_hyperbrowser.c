@@ -98,17 +98,31 @@ static void bad_create_requests_are_refused(void **state)
 {
     struct hb_world *world = *state;
     static const char *const bodies[] = {
-        "", "nonsense", "[]", "{}", "{\"imageName\":\"\"}", "{\"imageName\":1}",
-        "{\"imageName\":\"a\",\"snapshotName\":\"b\"}", "{\"imageId\":\"x\"}",
-        "{\"imageName\":\"a\",\"snapshotId\":\"x\"}", "{\"imageName\":\"a\\u0000b\"}",
-        "{\"imageName\":\"a\",\"region\":\"mars\"}", "{\"imageName\":\"a\",\"vcpus\":0}",
-        "{\"imageName\":\"a\",\"vcpus\":-1}", "{\"imageName\":\"a\",\"vcpus\":1.5}",
-        "{\"imageName\":\"a\",\"memMiB\":\"1\"}", "{\"imageName\":\"a\",\"timeoutMinutes\":0}",
-        "{\"imageName\":\"a\",\"timeoutMinutes\":1e300}", "{\"imageName\":\"a\",\"exposedPorts\":{}}",
-        "{\"imageName\":\"a\",\"exposedPorts\":[4001]}", "{\"imageName\":\"a\",\"exposedPorts\":[{\"port\":4001}]}",
-        "{\"imageName\":\"a\",\"exposedPorts\":[{\"port\":0}]}", "{\"imageName\":\"a\",\"mounts\":[]}",
+        "",
+        "nonsense",
+        "[]",
+        "{}",
+        "{\"imageName\":\"\"}",
+        "{\"imageName\":1}",
+        "{\"imageName\":\"a\",\"snapshotName\":\"b\"}",
+        "{\"imageId\":\"x\"}",
+        "{\"imageName\":\"a\",\"snapshotId\":\"x\"}",
+        "{\"imageName\":\"a\\u0000b\"}",
+        "{\"imageName\":\"a\",\"region\":\"mars\"}",
+        "{\"imageName\":\"a\",\"vcpus\":0}",
+        "{\"imageName\":\"a\",\"vcpus\":-1}",
+        "{\"imageName\":\"a\",\"vcpus\":1.5}",
+        "{\"imageName\":\"a\",\"memMiB\":\"1\"}",
+        "{\"imageName\":\"a\",\"timeoutMinutes\":0}",
+        "{\"imageName\":\"a\",\"timeoutMinutes\":1e300}",
+        "{\"imageName\":\"a\",\"exposedPorts\":{}}",
+        "{\"imageName\":\"a\",\"exposedPorts\":[4001]}",
+        "{\"imageName\":\"a\",\"exposedPorts\":[{\"port\":4001}]}",
+        "{\"imageName\":\"a\",\"exposedPorts\":[{\"port\":0}]}",
+        "{\"imageName\":\"a\",\"mounts\":[]}",
         "{\"imageName\":\"a\",\"mounts\":{\"/d\":{\"id\":\"v\",\"type\":\"rx\"}}}",
-        "{\"imageName\":\"a\",\"allowInternetAccess\":1}", "{\"imageName\":\"a\",\"allowOut\":[1]}",
+        "{\"imageName\":\"a\",\"allowInternetAccess\":1}",
+        "{\"imageName\":\"a\",\"allowOut\":[1]}",
         "{\"imageName\":\"a\",\"enableRecording\":\"yes\"}",
     };
     for (size_t i = 0; i < COUNT(bodies); i++)
@@ -166,8 +180,10 @@ static void stopped_sandbox_is_shown_closed_and_without_token(void **state)
 static void unknown_sandbox_is_not_found(void **state)
 {
     struct hb_world *world = *state;
-    static const struct { const char *method, *rest; } rows[] = {
-        { "GET", "" }, { "PUT", "/stop" }, { "POST", "/snapshot" }, { "POST", "/expose" },
+    static const struct {
+        const char *method, *rest;
+    } rows[] = {
+        { "GET", "" },           { "PUT", "/stop" },    { "POST", "/snapshot" },  { "POST", "/expose" },
         { "POST", "/unexpose" }, { "PUT", "/network" }, { "POST", "/processes" },
     };
     snprintf(world->sandbox, sizeof world->sandbox, "6f9619ff-8b86-4011-b42d-00c04fc964ff");
@@ -220,8 +236,9 @@ static void lists_have_pages_and_filters(void **state)
 static void bad_list_queries_are_refused(void **state)
 {
     struct hb_world *world = *state;
-    static const char *const queries[] = { "page=0", "page=-1", "page=x", "page=1.5", "limit=0",
-                                           "limit=99999999999999999999", "status=open", "start=yesterday" };
+    static const char *const queries[] = { "page=0",      "page=-1",        "page=x",
+                                           "page=1.5",    "limit=0",        "limit=99999999999999999999",
+                                           "status=open", "start=yesterday" };
     for (size_t i = 0; i < COUNT(queries); i++) {
         char target[128];
         snprintf(target, sizeof target, "/api/sandboxes?%s", queries[i]);
@@ -238,7 +255,7 @@ static void lifetime_ends_the_sandbox(void **state)
     struct answer *a = hb_control(world, "POST", "/api/sandbox", "{\"imageName\":\"a\",\"timeoutMinutes\":20}");
     snprintf(world->sandbox, sizeof world->sandbox, "%s", hb_text(a, "id"));
     snprintf(world->token, sizeof world->token, "%s", hb_text(a, "token"));
-    a = hb_exec(world, "sleep 300");    /* ends with the sandbox */
+    a = hb_exec(world, "sleep 300"); /* ends with the sandbox */
     assert_string_equal(hb_text(a, "result/status"), "killed");
     /* 20 minutes are 0.6 s; the state changes a moment after its processes have died. */
     int64_t limit = mono_ns() + 20 * 1000000000LL;
@@ -284,8 +301,7 @@ static void ports_have_a_limit(void **state)
         snprintf(body, sizeof body, "{\"port\":%d}", port);
         assert_int_equal(hb_control(world, "POST", path_of(world, "/expose"), body)->f.status, 200);
     }
-    hb_assert_refused(hb_control(world, "POST", path_of(world, "/expose"), "{\"port\":65}"), 400,
-                      "invalid_request");
+    hb_assert_refused(hb_control(world, "POST", path_of(world, "/expose"), "{\"port\":65}"), 400, "invalid_request");
 }
 
 static void network_policy_is_changed_by_parts(void **state)
@@ -309,8 +325,13 @@ static void stopped_sandbox_cannot_be_changed(void **state)
 {
     struct hb_world *world = *state;
     hb_control(world, "PUT", path_of(world, "/stop"), NULL);
-    static const struct { const char *method, *rest; } rows[] = {
-        { "POST", "/snapshot" }, { "POST", "/expose" }, { "POST", "/unexpose" }, { "PUT", "/network" },
+    static const struct {
+        const char *method, *rest;
+    } rows[] = {
+        { "POST", "/snapshot" },
+        { "POST", "/expose" },
+        { "POST", "/unexpose" },
+        { "PUT", "/network" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct answer *a = hb_control(world, rows[i].method, path_of(world, rows[i].rest), "{\"port\":1}");
@@ -319,7 +340,7 @@ static void stopped_sandbox_cannot_be_changed(void **state)
     }
 }
 
-#define WITH(name) cmocka_unit_test_setup_teardown(name, hb_world_setup, hb_world_teardown)
+#define WITH(name)  cmocka_unit_test_setup_teardown(name, hb_world_setup, hb_world_teardown)
 #define EMPTY(name) cmocka_unit_test_setup_teardown(name, hb_world_setup_empty, hb_world_teardown)
 
 int main(void)

@@ -79,7 +79,8 @@ static void legacy_args_are_quoted_into_the_line(void **state)
 static void odd_output_becomes_replacement_characters(void **state)
 {
     struct answer *a = hb_exec(*state, "printf 'a\\377b\\303\\251\\342\\202'; printf '\\0' >&2");
-    assert_string_equal(hb_text(a, "result/stdout"), "a\xEF\xBF\xBD" "b\xC3\xA9\xEF\xBF\xBD");
+    assert_string_equal(hb_text(a, "result/stdout"), "a\xEF\xBF\xBD"
+                                                     "b\xC3\xA9\xEF\xBF\xBD");
     assert_non_null(strstr(a->f.body.data, "\"stderr\":\"\\u0000\""));
     for (size_t i = 0; i < a->f.body.len; i++)
         assert_true((unsigned char) a->f.body.data[i] < 0x80);
@@ -100,16 +101,33 @@ static void bad_commands_are_refused(void **state)
 {
     struct hb_world *world = *state;
     static const char *const bodies[] = {
-        "", "x", "[]", "{}", "{\"command\":\"\"}", "{\"command\":null}", "{\"command\":[\"ls\"]}",
-        "{\"command\":\"a\\u0000b\"}", "{\"command\":\"id\",\"cwd\":\"tmp\"}", "{\"command\":\"id\",\"cwd\":1}",
-        "{\"command\":\"id\",\"cwd\":\"/\\u0000\"}", "{\"command\":\"id\",\"env\":[]}",
-        "{\"command\":\"id\",\"env\":{\"\":\"x\"}}", "{\"command\":\"id\",\"env\":{\"A=B\":\"x\"}}",
-        "{\"command\":\"id\",\"env\":{\"A\\u0000\":\"x\"}}", "{\"command\":\"id\",\"env\":{\"A\":\"\\u0000\"}}",
-        "{\"command\":\"id\",\"env\":{\"A\":1}}", "{\"command\":\"id\",\"timeoutMs\":-1}",
-        "{\"command\":\"id\",\"timeout_sec\":-0.5}", "{\"command\":\"id\",\"timeoutMs\":1.5}",
-        "{\"command\":\"id\",\"timeoutMs\":\"5\"}", "{\"command\":\"id\",\"args\":\"x\"}",
-        "{\"command\":\"id\",\"args\":[1]}", "{\"command\":\"id\",\"args\":[\"\\u0000\"]}",
-        "{\"command\":\"id\",\"runAs\":0}", "{\"command\":\"id\"} x", "{\"command\":\"\\ud800\"}",
+        "",
+        "x",
+        "[]",
+        "{}",
+        "{\"command\":\"\"}",
+        "{\"command\":null}",
+        "{\"command\":[\"ls\"]}",
+        "{\"command\":\"a\\u0000b\"}",
+        "{\"command\":\"id\",\"cwd\":\"tmp\"}",
+        "{\"command\":\"id\",\"cwd\":1}",
+        "{\"command\":\"id\",\"cwd\":\"/\\u0000\"}",
+        "{\"command\":\"id\",\"env\":[]}",
+        "{\"command\":\"id\",\"env\":{\"\":\"x\"}}",
+        "{\"command\":\"id\",\"env\":{\"A=B\":\"x\"}}",
+        "{\"command\":\"id\",\"env\":{\"A\\u0000\":\"x\"}}",
+        "{\"command\":\"id\",\"env\":{\"A\":\"\\u0000\"}}",
+        "{\"command\":\"id\",\"env\":{\"A\":1}}",
+        "{\"command\":\"id\",\"timeoutMs\":-1}",
+        "{\"command\":\"id\",\"timeout_sec\":-0.5}",
+        "{\"command\":\"id\",\"timeoutMs\":1.5}",
+        "{\"command\":\"id\",\"timeoutMs\":\"5\"}",
+        "{\"command\":\"id\",\"args\":\"x\"}",
+        "{\"command\":\"id\",\"args\":[1]}",
+        "{\"command\":\"id\",\"args\":[\"\\u0000\"]}",
+        "{\"command\":\"id\",\"runAs\":0}",
+        "{\"command\":\"id\"} x",
+        "{\"command\":\"\\ud800\"}",
     };
     for (size_t i = 0; i < COUNT(bodies); i++) {
         hb_assert_refused(hb_runtime(world, "POST", "/exec", bodies[i]), 400, "invalid_request");
@@ -123,9 +141,9 @@ static void environment_has_a_limit(void **state)
     struct hb_world *world = *state;
     world->settings.env_max = 2;
     hb_world_remake_dialect(world);
-    hb_assert_refused(hb_runtime(world, "POST", "/exec",
-                                 "{\"command\":\"id\",\"env\":{\"A\":\"\",\"B\":\"\",\"C\":\"\"}}"),
-                      400, "invalid_request");
+    hb_assert_refused(
+        hb_runtime(world, "POST", "/exec", "{\"command\":\"id\",\"env\":{\"A\":\"\",\"B\":\"\",\"C\":\"\"}}"), 400,
+        "invalid_request");
 }
 
 /* ---- the six words ------------------------------------------------------------------------------ */
@@ -152,8 +170,7 @@ static void failed_start_is_told(void **state)
 static void time_limit_ends_the_process(void **state)
 {
     struct hb_world *world = *state;
-    struct answer *a = hb_runtime(world, "POST", "/exec",
-                                  "{\"command\":\"echo before; sleep 300\",\"timeoutMs\":200}");
+    struct answer *a = hb_runtime(world, "POST", "/exec", "{\"command\":\"echo before; sleep 300\",\"timeoutMs\":200}");
     assert_int_equal(a->f.status, 200);
     assert_string_equal(hb_text(a, "result/status"), "timed_out");
     assert_string_equal(hb_text(a, "result/stdout"), "before\n");
@@ -194,8 +211,8 @@ static void start_answers_before_the_end(void **state)
     const char *id = hb_text(a, "process/id");
     assert_string_equal(hb_text(get(world, id), "process/status"), "running");
     assert_int_equal(hb_post(world, id, "stdin", "{\"eof\":true}")->f.status, 200);
-    static const char *const waits[] = { "{}", "", "{\"timeoutMs\":null,\"timeout_sec\":null}",
-                                         "{\"timeoutMs\":0}", "{\"timeoutMs\":1e300}" };
+    static const char *const waits[] = { "{}", "", "{\"timeoutMs\":null,\"timeout_sec\":null}", "{\"timeoutMs\":0}",
+                                         "{\"timeoutMs\":1e300}" };
     for (size_t i = 0; i < COUNT(waits); i++) {
         struct answer *w = hb_post(world, id, "wait", waits[i]);
         assert_int_equal(hb_int(w, "result/exit_code"), 4);
@@ -240,9 +257,11 @@ static void client_that_hangs_up_leaves_the_process_alone(void **state)
 static void unknown_process_is_not_found(void **state)
 {
     struct hb_world *world = *state;
-    static const struct { const char *method, *rest; } rows[] = {
-        { "GET", "" }, { "DELETE", "" }, { "POST", "/wait" }, { "POST", "/signal" }, { "POST", "/stdin" },
-        { "GET", "/stream" },
+    static const struct {
+        const char *method, *rest;
+    } rows[] = {
+        { "GET", "" },         { "DELETE", "" },     { "POST", "/wait" },
+        { "POST", "/signal" }, { "POST", "/stdin" }, { "GET", "/stream" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char rest[128];
@@ -286,7 +305,7 @@ static void bad_signals_are_refused(void **state)
     char id[64];
     hb_start(world, "read line", id);
     static const char *const bodies[] = { "{\"signal\":\"NO-SUCH\"}", "{\"signal\":\"\"}", "{}", "{\"signal\":15}",
-                                          "{\"signal\":\"0\"}", "{\"signal\":null}", "" };
+                                          "{\"signal\":\"0\"}",       "{\"signal\":null}", "" };
     for (size_t i = 0; i < COUNT(bodies); i++)
         hb_assert_refused(hb_post(world, id, "signal", bodies[i]), 400, "invalid_request");
     assert_string_equal(hb_text(get(world, id), "process/status"), "running");
@@ -320,8 +339,12 @@ static void stdin_takes_text_bytes_and_eof(void **state)
     char id[64];
     hb_start(world, "cat | od -An -v -tx1 | tr -d ' \\n'", id);
     static const char *const bodies[] = {
-        "{\"data\":\"\\u00e9\\u0000\",\"encoding\":\"utf8\",\"eof\":null}", "{\"data\":\"a\"}",
-        "{\"data\":\"AP8=\",\"encoding\":\"base64\"}", "{\"data\":\"\"}", "{}", "{\"data\":\"z\",\"eof\":true}",
+        "{\"data\":\"\\u00e9\\u0000\",\"encoding\":\"utf8\",\"eof\":null}",
+        "{\"data\":\"a\"}",
+        "{\"data\":\"AP8=\",\"encoding\":\"base64\"}",
+        "{\"data\":\"\"}",
+        "{}",
+        "{\"data\":\"z\",\"eof\":true}",
     };
     for (size_t i = 0; i < COUNT(bodies); i++)
         assert_true(cJSON_IsTrue(hb_at(hb_post(world, id, "stdin", bodies[i]), "success")));
@@ -334,8 +357,13 @@ static void bad_input_is_refused_whole(void **state)
     char id[64];
     hb_start(world, "cat", id);
     static const char *const bodies[] = {
-        "{\"data\":\"%%%%\",\"encoding\":\"base64\"}", "{\"data\":\"YQ\",\"encoding\":\"base64\"}",
-        "{\"data\":\"x\",\"encoding\":\"hex\"}", "{\"data\":1}", "{\"eof\":\"yes\"}", "", "[]",
+        "{\"data\":\"%%%%\",\"encoding\":\"base64\"}",
+        "{\"data\":\"YQ\",\"encoding\":\"base64\"}",
+        "{\"data\":\"x\",\"encoding\":\"hex\"}",
+        "{\"data\":1}",
+        "{\"eof\":\"yes\"}",
+        "",
+        "[]",
     };
     for (size_t i = 0; i < COUNT(bodies); i++)
         hb_assert_refused(hb_post(world, id, "stdin", bodies[i]), 400, "invalid_request");
@@ -433,7 +461,7 @@ static void default_user_and_root_are_had_with_namespaces(void **state)
 {
     struct hb_world *world = *state;
     if (world_isolation() != ISOLATION_NAMESPACE)
-        return;     /* users are the host's there; the engine's own tests say what that means */
+        return; /* users are the host's there; the engine's own tests say what that means */
     struct answer *a = hb_exec(world, "id -un; id -u");
     assert_string_equal(hb_text(a, "result/stdout"), "ubuntu\n1000\n");
     a = hb_runtime(world, "POST", "/exec", "{\"command\":\"whoami\",\"runAs\":\"root\"}");

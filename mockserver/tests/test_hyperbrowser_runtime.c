@@ -46,10 +46,10 @@ static bool is_claimed(struct hb_world *world, const char *path, const char *hos
 static void only_the_vendors_paths_and_hosts_are_claimed(void **state)
 {
     struct hb_world *world = *state;
-    static const char *const ours[] = { "/api/sandbox", "/api/sandbox/x/y", "/api/sandboxes", "/api/images/builds",
-                                        "/api/snapshots", "/api/volume", "/sandbox", "/sandbox/x/exec" };
-    static const char *const others[] = { "/", "/api", "/api/execute", "/api/sandboxed", "/sandboxes", "/apis",
-                                          "/api/process/list", "/__admin/health" };
+    static const char *const ours[] = { "/api/sandbox",   "/api/sandbox/x/y", "/api/sandboxes", "/api/images/builds",
+                                        "/api/snapshots", "/api/volume",      "/sandbox",       "/sandbox/x/exec" };
+    static const char *const others[] = { "/",          "/api",  "/api/execute",      "/api/sandboxed",
+                                          "/sandboxes", "/apis", "/api/process/list", "/__admin/health" };
     for (size_t i = 0; i < COUNT(ours); i++)
         assert_true(is_claimed(world, ours[i], NULL));
     for (size_t i = 0; i < COUNT(others); i++)
@@ -146,7 +146,7 @@ static void expired_token_is_refused_and_a_new_one_works(void **state)
     world_clock_scale = 10000;
     hb_world_setup_empty(state);
     struct hb_world *world = *state;
-    world->settings.token_lifetime_ms = 3000;    /* 0.3 ms */
+    world->settings.token_lifetime_ms = 3000; /* 0.3 ms */
     hb_world_remake_dialect(world);
     hb_world_new_sandbox(world);
     char old[128];
@@ -214,10 +214,13 @@ static void stop_ends_open_requests(void **state)
 static void files_and_terminals_say_not_supported(void **state)
 {
     struct hb_world *world = *state;
-    static const struct { const char *method, *rest; } rows[] = {
-        { "GET", "/files?path=/" },    { "POST", "/files/read" },  { "PUT", "/files/upload" },
-        { "GET", "/files/watch/x/ws" }, { "POST", "/pty" },         { "GET", "/pty/x" },
-        { "POST", "/pty/x/resize" },   { "GET", "/pty/x/ws?sessionId=1" },
+    static const struct {
+        const char *method, *rest;
+    } rows[] = {
+        { "GET", "/files?path=/" },  { "POST", "/files/read" },
+        { "PUT", "/files/upload" },  { "GET", "/files/watch/x/ws" },
+        { "POST", "/pty" },          { "GET", "/pty/x" },
+        { "POST", "/pty/x/resize" }, { "GET", "/pty/x/ws?sessionId=1" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct answer *a = hb_runtime(world, rows[i].method, rows[i].rest, "{}");
@@ -276,15 +279,15 @@ static void snapshots_can_be_started_from(void **state)
     snprintf(path, sizeof path, "/api/sandbox/%s/snapshot", world->sandbox);
     struct answer *snap = hb_control(world, "POST", path, "{\"snapshotName\":\"s1\"}");
     assert_int_equal(snap->f.status, 200);
-    static const char *const members[] = { "snapshotName", "snapshotId", "namespace",      "status",
+    static const char *const members[] = { "snapshotName", "snapshotId", "namespace",     "status",
                                            "imageName",    "imageId",    "imageNamespace" };
     for (size_t i = 0; i < COUNT(members); i++)
         assert_true(strlen(hb_text(snap, members[i])) > 0);
     assert_true(strlen(hb_text(hb_control(world, "POST", path, ""), "snapshotName")) > 0);
     snprintf(body, sizeof body, "{\"snapshotName\":\"s1\",\"snapshotId\":\"%s\"}", hb_text(snap, "snapshotId"));
     assert_int_equal(hb_control(world, "POST", "/api/sandbox", body)->f.status, 200);
-    struct answer *wrong = hb_control(world, "POST", "/api/sandbox",
-                                      "{\"snapshotName\":\"s1\",\"snapshotId\":\"00000000-0000\"}");
+    struct answer *wrong =
+        hb_control(world, "POST", "/api/sandbox", "{\"snapshotName\":\"s1\",\"snapshotId\":\"00000000-0000\"}");
     hb_assert_refused(wrong, 404, "not_found");
     hb_assert_refused(hb_control(world, "POST", "/api/sandbox", "{\"snapshotName\":\"s1\",\"vcpus\":1}"), 400,
                       "invalid_request");

@@ -13,8 +13,8 @@
 #include "tests/support/hb_world.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-#define SSE "text/event-stream"
-#define FLOOD "head -c 11500000 /dev/zero | tr '\\\\0' x"   /* JSON-escaped; the window is 4 MiB */
+#define SSE      "text/event-stream"
+#define FLOOD    "head -c 11500000 /dev/zero | tr '\\\\0' x" /* JSON-escaped; the window is 4 MiB */
 
 static const struct cJSON *member(const struct hb_event *event, const char *name)
 {
@@ -78,7 +78,7 @@ static void see_output(struct seen *seen, const struct hb_event *event)
 /* Checks what holds for every stream: pure ASCII, known events in order, `done` last. */
 static void see(struct seen *seen, const struct hb_event *events, size_t count, bool is_start)
 {
-    *seen = (struct seen) { .gapless = true };
+    *seen = (struct seen){ .gapless = true };
     assert_true(count > (is_start ? 1 : 0));
     assert_string_equal(events[count - 1].name, "done");
     if (is_start)
@@ -160,8 +160,14 @@ static void start_streams_when_asked(void **state)
 static void only_the_accept_header_makes_it_a_stream(void **state)
 {
     struct hb_world *world = *state;
-    static const struct { const char *accept; bool streamed; } rows[] = {
-        { NULL, false }, { "*/*", false }, { "application/json", false }, { "text/event-stream", true },
+    static const struct {
+        const char *accept;
+        bool streamed;
+    } rows[] = {
+        { NULL, false },
+        { "*/*", false },
+        { "application/json", false },
+        { "text/event-stream", true },
         { "application/json, TEXT/Event-Stream;q=0.9", true },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -218,7 +224,7 @@ static void events_arrive_while_the_process_runs(void **state)
     assert_true(fake_exchange_await(&a->f, "event: started", 30));
     id_of(a, id);
     hb_post(world, id, "stdin", "{\"data\":\"1\\n\"}");
-    assert_true(fake_exchange_await(&a->f, "Z290OjEK", 30));      /* got:1 */
+    assert_true(fake_exchange_await(&a->f, "Z290OjEK", 30)); /* got:1 */
     hb_post(world, id, "stdin", "{\"data\":\"2\\n\",\"eof\":true}");
     hb_finish(a);
     see_answer(&seen, a, &done, true);
@@ -357,9 +363,15 @@ static void from_seq_is_inclusive(void **state)
     static const char *const marks[] = { "\"1\\n\"", "\"2\\n\"", "\"3\\n\"", "\"4\\n\"" };
     char id[64];
     start_turns(world, "for i in 1 2 3 4; do echo $i; read l; done", marks, 4, id);
-    static const struct { const char *query, *text; int64_t first; } rows[] = {
-        { "?from_seq=1", "1\n2\n3\n4\n", 1 }, { "?from_seq=3", "3\n4\n", 3 }, { "?from_seq=4", "4\n", 4 },
-        { "?from_seq=5", "", 0 }, { "?from_seq=9223372036854775807", "", 0 },
+    static const struct {
+        const char *query, *text;
+        int64_t first;
+    } rows[] = {
+        { "?from_seq=1", "1\n2\n3\n4\n", 1 },
+        { "?from_seq=3", "3\n4\n", 3 },
+        { "?from_seq=4", "4\n", 4 },
+        { "?from_seq=5", "", 0 },
+        { "?from_seq=9223372036854775807", "", 0 },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct hb_event done;
@@ -377,8 +389,12 @@ static void characters_are_not_cut(void **state)
     static const char *const marks[] = { "\"go\"", "\"?\"" };
     char id[64];
     /* E2 82 | (stderr ?) | AC !, and at the very end an F0 9F without the rest */
-    start_turns(world, "printf 'go\\342\\202'; read l; printf '?' >&2; read l; printf '\\254!\\360\\237'", marks, 2, id);
-    static const struct { const char *query, *text; int64_t first; } rows[] = {
+    start_turns(world, "printf 'go\\342\\202'; read l; printf '?' >&2; read l; printf '\\254!\\360\\237'", marks, 2,
+                id);
+    static const struct {
+        const char *query, *text;
+        int64_t first;
+    } rows[] = {
         { "", "go\xE2\x82\xAC!\xEF\xBF\xBD", 1 },
         /* Behind the first event: what it held back comes now. */
         { "?from_seq=2", "\xE2\x82\xAC!\xEF\xBF\xBD", 2 },

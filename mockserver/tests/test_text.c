@@ -25,11 +25,11 @@ static void valid_text_is_told_from_invalid(void **state)
         { "\xE2\x82\xAC", 3, 3 },
         { "\xF0\x9F\x98\x80", 4, 4 },
         { "12345678\xFF", 9, 8 },
-        { "a\xC0\x80", 3, 1 },              /* overlong */
+        { "a\xC0\x80", 3, 1 }, /* overlong */
         { "a\xE0\x80\x80", 4, 1 },
-        { "a\xED\xA0\x80", 4, 1 },          /* surrogate */
-        { "a\xF4\x90\x80\x80", 5, 1 },      /* beyond U+10FFFF */
-        { "a\xE2\x82", 3, 1 },              /* cut */
+        { "a\xED\xA0\x80", 4, 1 },     /* surrogate */
+        { "a\xF4\x90\x80\x80", 5, 1 }, /* beyond U+10FFFF */
+        { "a\xE2\x82", 3, 1 },         /* cut */
         { "\x80", 1, 0 },
         { "\0\0", 2, 2 },
     };
@@ -54,7 +54,7 @@ static void unfinished_character_is_held_back(void **state)
         { "ab\xE2\x82\xAC", 5, 5 },
         { "\xF0\x9F\x98", 3, 0 },
         { "\xF0\x9F\x98\x80", 4, 4 },
-        { "ab\xFF", 3, 3 },                 /* cannot become valid: not held */
+        { "ab\xFF", 3, 3 }, /* cannot become valid: not held */
         { "ab\xE0\x80", 4, 4 },
         { "ab\xED\xA0", 4, 4 },
         { "\x80\x80\x80\x80", 4, 4 },
@@ -68,7 +68,10 @@ static void bad_bytes_are_taken_by_maximal_subparts(void **state)
 {
     (void) state;
     uint32_t point;
-    assert_int_equal(utf8_next("\xE2\x82" "A", 3, &point), 2);
+    assert_int_equal(utf8_next("\xE2\x82"
+                               "A",
+                               3, &point),
+                     2);
     assert_int_equal(point, UTF8_BAD);
     assert_int_equal(utf8_next("\xE2\x82", 2, &point), 2);
     assert_int_equal(point, UTF8_CUT);
@@ -82,8 +85,14 @@ static void base64_matches_the_rfc_examples(void **state)
 {
     (void) state;
     static const char *const rows[][2] = {
-        { "", "" },           { "f", "Zg==" },         { "fo", "Zm8=" },         { "foo", "Zm9v" },
-        { "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" }, { "foobar", "Zm9vYmFy" }, { "\xFB\xFF", "+/8=" },
+        { "", "" },
+        { "f", "Zg==" },
+        { "fo", "Zm8=" },
+        { "foo", "Zm9v" },
+        { "foob", "Zm9vYg==" },
+        { "fooba", "Zm9vYmE=" },
+        { "foobar", "Zm9vYmFy" },
+        { "\xFB\xFF", "+/8=" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         BUF_AUTO b64 = BUF_INIT;
@@ -115,8 +124,8 @@ static void base64_round_trips_all_byte_values(void **state)
 static void bad_base64_is_refused_and_leaves_the_output(void **state)
 {
     (void) state;
-    static const char *const rows[] = { "Z", "Zg", "Zg=", "Zg===", "====", "Z===", "Zm9v=", "Zm=v", "Zg==Zg==",
-                                        "Zm 9", "Zm9\n", "Zm9-", "Zm9_", "\xFF\xFF\xFF\xFF" };
+    static const char *const rows[] = { "Z",    "Zg",       "Zg=",  "Zg===", "====", "Z===", "Zm9v=",
+                                        "Zm=v", "Zg==Zg==", "Zm 9", "Zm9\n", "Zm9-", "Zm9_", "\xFF\xFF\xFF\xFF" };
     for (size_t i = 0; i < COUNT(rows); i++) {
         BUF_AUTO out = BUF_INIT;
         struct err err = ERR_INIT;

@@ -68,7 +68,7 @@ static int on_bad_request(struct mg_connection *mg, int status, const char *mess
     else if (strcmp(message, "Malformed message") == 0)   /* its word for three things */
         why.message = "the request head is malformed, cut short or larger than 16 KiB";
     conn->refused = true;
-    wire_refuse(conn, &why, NULL, NULL);
+    wire_refuse(conn, &why, NULL);
     wire_linger(conn);
     return 0;
 }
@@ -86,7 +86,7 @@ static void on_close(const struct mg_connection *mg)
     if (conn == NULL)
         return;
     if (is_unanswered(conn, mg_get_request_info(mg)) && conn_of(mg) != NULL) {
-        wire_refuse(conn, &refusal_bad_target, NULL, NULL);
+        wire_refuse(conn, &refusal_bad_target, NULL);
         wire_linger(conn);
     }
     conns_remove(conn);

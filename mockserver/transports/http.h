@@ -29,7 +29,7 @@ struct http_config {
     size_t max_body_bytes;         /* 0: 32 MiB */
     unsigned header_timeout_ms;    /* whole request head must arrive within this; 0: 30000 */
     bool allow_remote;             /* accept other Host names and non-loopback addresses */
-    const char *const *extra_hosts;/* NULL-terminated Host suffixes taken besides loopback names (".sbx.test"); may be NULL */
+    const char *const *extra_hosts;/* more Host suffixes to take (".sbx.test"), NULL-terminated, or NULL; kept */
     http_handler_fn *handle;
     /* May this request's body be something else than JSON (an upload)?  NULL: never. */
     bool (*takes_raw_body)(void *arg, const struct exchange *x);

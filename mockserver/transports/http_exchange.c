@@ -357,7 +357,7 @@ void exchange_serve(struct http_conn *conn, struct mg_connection *mg)
         handle(&hx);
     } else {
         hx.body_state = BODY_UNREAD;
-        wire_refuse(conn, why, hx.x.request_id, NULL);
+        wire_refuse(conn, why, hx.x.request_id);
     }
     close_exchange(&hx);
 }

@@ -142,8 +142,8 @@ void wire_put_head(struct buf *out, const struct wire_head *head);
 
 void wire_make_request_id(char out[HTTP_REQUEST_ID_BYTES]);
 
-/* Answer a request that no handler sees; the connection must be closed afterwards. */
-void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *request_id, const char *extra_header);
+/* Answer a request that no handler sees; the connection must be closed afterwards.  `request_id` may be NULL. */
+void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *request_id);
 /* The JSON body of a refusal. */
 void wire_put_refusal(struct buf *out, const struct refusal *why);
 

@@ -142,19 +142,16 @@ void wire_put_refusal(struct buf *out, const struct refusal *why)
     jsonw_end_object(&w);
 }
 
-void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *request_id, const char *extra_header)
+void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *request_id)
 {
     char id[HTTP_REQUEST_ID_BYTES];
     if (request_id == NULL)
         wire_make_request_id(id);
     BUF_AUTO body = BUF_INIT;
     BUF_AUTO head = BUF_INIT;
-    BUF_AUTO extra = BUF_INIT;
     wire_put_refusal(&body, why);
-    if (extra_header != NULL)
-        buf_printf(&extra, "%s\r\n", extra_header);
     wire_put_head(&head, &(struct wire_head) { .status = why->status, .content_type = "application/json",
-                  .request_id = request_id == NULL ? id : request_id, .length = body.len, .extra = &extra });
+                  .request_id = request_id == NULL ? id : request_id, .length = body.len });
     atomic_fetch_add(&conn->server->refused, 1);
     if (body.failed || head.failed)
         return;

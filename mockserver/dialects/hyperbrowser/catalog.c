@@ -17,11 +17,11 @@ void hb_catalog_fini(struct hb_catalog *catalog)
     for (size_t i = 0; i < catalog->count; i++)
         free_item(catalog->items[i]);
     free(catalog->items);
-    *catalog = (struct hb_catalog) { NULL, 0 };
+    *catalog = (struct hb_catalog){ NULL, 0 };
 }
 
-int hb_catalog_add(struct hb_catalog *catalog, const char *name, int64_t now_ms, int64_t max,
-                   struct hb_item **out_item, struct err *err)
+int hb_catalog_add(struct hb_catalog *catalog, const char *name, int64_t now_ms, int64_t max, struct hb_item **out_item,
+                   struct err *err)
 {
     if ((int64_t) catalog->count >= max)
         return err_set(err, ERR_LIMIT, 0, "more than %lld names", (long long) max);

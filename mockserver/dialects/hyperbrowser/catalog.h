@@ -19,23 +19,23 @@ struct hb_item {
     char id[37];
     char *name;
     int64_t created_ms;
-    bool deleted;                              /* kept, so that the name is known to be gone */
-    bool uploaded;                             /* made by a client */
-    char *image_name;                          /* snapshots: what it was started from; else NULL */
+    bool deleted;     /* kept, so that the name is known to be gone */
+    bool uploaded;    /* made by a client */
+    char *image_name; /* snapshots: what it was started from; else NULL */
     char image_id[37];
-    int64_t vcpus, mem_mib, disk_mib, size;    /* 0: not given */
+    int64_t vcpus, mem_mib, disk_mib, size; /* 0: not given */
 };
 
 struct hb_catalog {
-    struct hb_item **items;                    /* oldest first */
+    struct hb_item **items; /* oldest first */
     size_t count;
 };
 
 void hb_catalog_fini(struct hb_catalog *catalog);
 
 /* Add an item with a fresh id.  ERR_LIMIT when there are `max` already.  Borrowed until the catalog's end. */
-int hb_catalog_add(struct hb_catalog *catalog, const char *name, int64_t now_ms, int64_t max,
-                   struct hb_item **out_item, struct err *err);
+int hb_catalog_add(struct hb_catalog *catalog, const char *name, int64_t now_ms, int64_t max, struct hb_item **out_item,
+                   struct err *err);
 
 /* By name, also a deleted one; NULL when there never was one. */
 struct hb_item *hb_catalog_by_name(const struct hb_catalog *catalog, const char *name);

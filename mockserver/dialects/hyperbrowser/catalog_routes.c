@@ -63,21 +63,24 @@ static void write_volume(struct jsonw *w, const struct hb *hb, const struct hb_i
 /* ---- one behaviour for the three kinds ---------------------------------------------------- */
 
 struct kind {
-    const char *word;          /* "image not found" */
+    const char *word; /* "image not found" */
     const char *list_name;
-    const char *wrapper;       /* member a single one is wrapped in; NULL: bare */
+    const char *wrapper; /* member a single one is wrapped in; NULL: bare */
     const char *name_member;
-    bool deleted_says_more;    /* the answer to DELETE has id and name */
-    size_t catalog;            /* offset in struct hb */
+    bool deleted_says_more; /* the answer to DELETE has id and name */
+    size_t catalog;         /* offset in struct hb */
     void (*write)(struct jsonw *w, const struct hb *hb, const struct hb_item *item);
 };
 
-static const struct kind images = { "image", "images", NULL, "imageName", true, offsetof(struct hb, images),
-                                    write_image };
-static const struct kind snapshots = { "snapshot", "snapshots", "snapshot", "snapshotName", false,
-                                       offsetof(struct hb, snapshots), write_snapshot };
-static const struct kind volumes = { "volume", "volumes", NULL, "name", true, offsetof(struct hb, volumes),
-                                     write_volume };
+static const struct kind images = {
+    "image", "images", NULL, "imageName", true, offsetof(struct hb, images), write_image
+};
+static const struct kind snapshots = { "snapshot",     "snapshots", "snapshot",
+                                       "snapshotName", false,       offsetof(struct hb, snapshots),
+                                       write_snapshot };
+static const struct kind volumes = {
+    "volume", "volumes", NULL, "name", true, offsetof(struct hb, volumes), write_volume
+};
 
 static struct hb_catalog *catalog_of(struct hb *hb, const struct kind *kind)
 {
@@ -118,8 +121,7 @@ static bool wants_created(const char *query)
     return !any;
 }
 
-static void write_list(struct hb *hb, const struct kind *kind, const struct filter *filter, bool none,
-                       struct jsonw *w)
+static void write_list(struct hb *hb, const struct kind *kind, const struct filter *filter, bool none, struct jsonw *w)
 {
     const struct hb_catalog *catalog = catalog_of(hb, kind);
     int64_t total = 0;
@@ -228,8 +230,7 @@ static void create_volume(void *dialect, struct exchange *x, const struct route_
         struct jsonw w;
         jsonw_init(&w, &body);
         pthread_mutex_lock(&hb->lock);
-        rc = hb_catalog_add(&hb->volumes, name.data, clock_wall_ms(hb->clock), hb->settings.catalog_max, &item,
-                            &err);
+        rc = hb_catalog_add(&hb->volumes, name.data, clock_wall_ms(hb->clock), hb->settings.catalog_max, &item, &err);
         if (rc == 0) {
             jsonw_object(&w, NULL);
             write_volume(&w, hb, item);

@@ -12,8 +12,7 @@
 #define TIMEOUT_MAX_MS 1000000000000000
 
 /* A whole number >= 0 times `unit`, cut down to the maximum. */
-static int parse_duration(const struct cJSON *json, const char *name, int64_t unit, int64_t *out,
-                          struct err *err)
+static int parse_duration(const struct cJSON *json, const char *name, int64_t unit, int64_t *out, struct err *err)
 {
     const cJSON *node = json_get(json, name);
     if (node == NULL)
@@ -144,9 +143,8 @@ static int parse_env(struct hb_command *command, const cJSON *env, int64_t env_m
 
 int hb_command_parse(struct hb_command *command, const struct cJSON *json, int64_t env_max, struct err *err)
 {
-    *command = (struct hb_command) { .line = BUF_INIT, .cwd = BUF_INIT, .run_as = BUF_INIT };
-    if (parse_line(&command->line, json, err) < 0 ||
-        json_get_text(json, "cwd", &command->cwd, NULL, err) < 0 ||
+    *command = (struct hb_command){ .line = BUF_INIT, .cwd = BUF_INIT, .run_as = BUF_INIT };
+    if (parse_line(&command->line, json, err) < 0 || json_get_text(json, "cwd", &command->cwd, NULL, err) < 0 ||
         json_get_text(json, "runAs", &command->run_as, NULL, err) < 0 ||
         parse_env(command, json_get(json, "env"), env_max, err) < 0 ||
         hb_parse_timeout(json, &command->timeout_ms, err) < 0)
@@ -171,7 +169,7 @@ void hb_command_fini(struct hb_command *command)
 }
 
 int hb_command_start(struct hb_call *call, const struct hb_command *command, enum stdin_mode stdin_mode,
-                     struct proc **out_proc, struct err *err)
+                     struct proc **out_proc, struct proc_reader **out_reader, struct err *err)
 {
     const struct hb_settings *settings = &call->hb->settings;
     char dash_c[] = "-c";
@@ -188,5 +186,5 @@ int hb_command_start(struct hb_call *call, const struct hb_command *command, enu
         .drain_grace_ms = settings->drain_grace_ms,
         .keep_bytes = (uint64_t) settings->replay_window_bytes,
     };
-    return proc_start(call->sandbox, &spec, out_proc, err);
+    return proc_start_read(call->sandbox, &spec, out_proc, out_reader, err);
 }

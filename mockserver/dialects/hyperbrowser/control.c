@@ -173,7 +173,7 @@ int hb_parse_port(const struct hb *hb, const struct cJSON *json, struct hb_port 
         return err_set(err, ERR_INVALID, 0, "/port: must be given");
     if (number == hb->settings.reserved_port)
         return err_set(err, ERR_INVALID, 0, "port %d cannot be exposed", (int) number);
-    *out = (struct hb_port) { (int) number, auth };
+    *out = (struct hb_port){ (int) number, auth };
     return 0;
 }
 
@@ -296,8 +296,8 @@ void hb_control_handle(struct hb *hb, struct exchange *x)
         hb_fail(x, 401, "unauthorized", "missing or wrong API key");
         return;
     }
-    enum route_result result = route_find(sandbox_routes, sizeof sandbox_routes / sizeof *sandbox_routes,
-                                          x->method, x->path, &route, &params);
+    enum route_result result =
+        route_find(sandbox_routes, sizeof sandbox_routes / sizeof *sandbox_routes, x->method, x->path, &route, &params);
     if (result == ROUTE_NO_PATH)
         result = route_find(hb_catalog_routes, hb_catalog_route_count, x->method, x->path, &route, &params);
     if (result == ROUTE_FOUND)

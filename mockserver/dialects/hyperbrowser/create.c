@@ -39,8 +39,9 @@ static int parse_source(const struct cJSON *json, struct source *out, struct err
 
 static int parse_region(const struct hb *hb, const struct cJSON *json, const char **out, struct err *err)
 {
-    static const char *const known[] = { "us",      "us-central", "us-west",    "us-east",
-                                         "us-dev",  "asia-south", "europe-west" };
+    static const char *const known[] = {
+        "us", "us-central", "us-west", "us-east", "us-dev", "asia-south", "europe-west"
+    };
     BUF_AUTO text = BUF_INIT;
     if (json_get_text(json, "region", &text, NULL, err) < 0)
         return -1;
@@ -116,14 +117,13 @@ static int check_mounts(const struct cJSON *json, struct err *err)
     return 0;
 }
 
-static int parse_create(struct hb *hb, const struct cJSON *json, struct source *source,
-                        struct hb_record *record, struct err *err)
+static int parse_create(struct hb *hb, const struct cJSON *json, struct source *source, struct hb_record *record,
+                        struct err *err)
 {
     bool recording;
     if (parse_source(json, source, err) < 0 || parse_region(hb, json, &record->region, err) < 0 ||
-        parse_sizes(json, source->snapshot_name.len > 0, record, err) < 0 ||
-        parse_ports(hb, json, record, err) < 0 || check_mounts(json, err) < 0 ||
-        json_get_bool(json, "enableRecording", &recording, NULL, err) < 0 ||
+        parse_sizes(json, source->snapshot_name.len > 0, record, err) < 0 || parse_ports(hb, json, record, err) < 0 ||
+        check_mounts(json, err) < 0 || json_get_bool(json, "enableRecording", &recording, NULL, err) < 0 ||
         hb_parse_network(json, &record->network, err) < 0)
         return -1;
     if (record->timeout_minutes == 0)
@@ -147,8 +147,8 @@ static int find_image(struct hb *hb, const struct source *source, struct hb_reco
     bool wrong_id = source->image_id.len > 0 && (item == NULL || strcmp(item->id, source->image_id.data) != 0);
     if (wrong_id || is_missing_by_name(hb, name) || (item != NULL && item->deleted))
         return err_set(err, ERR_NOT_FOUND, 0, "image not found: %.100s", name);
-    if (item == NULL && hb_catalog_add(&hb->images, name, clock_wall_ms(hb->clock), hb->settings.catalog_max,
-                                       &item, err) < 0)
+    if (item == NULL &&
+        hb_catalog_add(&hb->images, name, clock_wall_ms(hb->clock), hb->settings.catalog_max, &item, err) < 0)
         return -1;
     memcpy(record->image_id, item->id, sizeof record->image_id);
     record->image_name = strdup(item->name);
@@ -168,16 +168,14 @@ static int find_snapshot(struct hb *hb, const struct source *source, struct hb_r
     record->disk_mib = item->disk_mib;
     record->image_name = strdup(item->image_name);
     record->snapshot_name = strdup(item->name);
-    return record->image_name == NULL || record->snapshot_name == NULL
-               ? err_set(err, ERR_NOMEM, 0, "snapshot name")
-               : 0;
+    return record->image_name == NULL || record->snapshot_name == NULL ? err_set(err, ERR_NOMEM, 0, "snapshot name")
+                                                                       : 0;
 }
 
 static int find_source(struct hb *hb, const struct source *source, struct hb_record *record, struct err *err)
 {
     pthread_mutex_lock(&hb->lock);
-    int rc = source->image_name.len > 0 ? find_image(hb, source, record, err)
-                                        : find_snapshot(hb, source, record, err);
+    int rc = source->image_name.len > 0 ? find_image(hb, source, record, err) : find_snapshot(hb, source, record, err);
     pthread_mutex_unlock(&hb->lock);
     return rc;
 }
@@ -205,8 +203,7 @@ static int make_sandbox(struct hb *hb, struct hb_record *record, struct sandbox 
     return 0;
 }
 
-static int make_from_request(struct hb *hb, const struct cJSON *json, struct sandbox **out_sandbox,
-                             struct err *err)
+static int make_from_request(struct hb *hb, const struct cJSON *json, struct sandbox **out_sandbox, struct err *err)
 {
     struct source source = { BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT };
     struct hb_record *record;
@@ -271,7 +268,7 @@ static int add_snapshot(struct hb *hb, const struct hb_record *record, const cha
         item->vcpus = record->vcpus;
         item->mem_mib = record->mem_mib;
         item->disk_mib = record->disk_mib;
-        *out = *item;   /* its texts are not for the caller */
+        *out = *item; /* its texts are not for the caller */
     }
     pthread_mutex_unlock(&hb->lock);
     if (rc < 0)

@@ -8,18 +8,12 @@ static const struct {
     int status;
     const char *code;
 } error_map[ERR_CODES] = {
-    [ERR_NONE] = { 500, "internal_error" },
-    [ERR_NOMEM] = { 503, "out_of_memory" },
-    [ERR_IO] = { 500, "internal_error" },
-    [ERR_INVALID] = { 400, "invalid_request" },
-    [ERR_NOT_FOUND] = { 404, "not_found" },
-    [ERR_CONFLICT] = { 409, "conflict" },
-    [ERR_TIMEOUT] = { 408, "wait_timeout" },
-    [ERR_GONE] = { 410, "replay_window_expired" },
-    [ERR_LIMIT] = { 429, "limit_reached" },
-    [ERR_CLOSED] = { 400, "client_closed" },
-    [ERR_AUTH] = { 401, "unauthorized" },
-    [ERR_UNSUPPORTED] = { 501, "not_supported" },
+    [ERR_NONE] = { 500, "internal_error" },     [ERR_NOMEM] = { 503, "out_of_memory" },
+    [ERR_IO] = { 500, "internal_error" },       [ERR_INVALID] = { 400, "invalid_request" },
+    [ERR_NOT_FOUND] = { 404, "not_found" },     [ERR_CONFLICT] = { 409, "conflict" },
+    [ERR_TIMEOUT] = { 408, "wait_timeout" },    [ERR_GONE] = { 410, "replay_window_expired" },
+    [ERR_LIMIT] = { 429, "limit_reached" },     [ERR_CLOSED] = { 400, "client_closed" },
+    [ERR_AUTH] = { 401, "unauthorized" },       [ERR_UNSUPPORTED] = { 501, "not_supported" },
     [ERR_INTERNAL] = { 500, "internal_error" },
 };
 

@@ -24,7 +24,7 @@
 #include "dialects/hyperbrowser/settings.h"
 #include "engine/engine.h"
 
-#define HB_NAME "hyperbrowser"
+#define HB_NAME   "hyperbrowser"
 #define JSON_TYPE "application/json"
 
 struct hb {
@@ -34,22 +34,31 @@ struct hb {
     struct hb_settings settings;
     const char *shell;
     pthread_mutex_t lock;
-    struct hb_catalog images, snapshots, volumes;   /* guarded by lock */
+    struct hb_catalog images, snapshots, volumes; /* guarded by lock */
 };
 
 /* What a runtime route gets as its `dialect`. */
 struct hb_call {
     struct hb *hb;
-    struct sandbox *sandbox;   /* active, and the caller's token is good */
+    struct sandbox *sandbox; /* active, and the caller's token is good */
 };
 
 /* References and trees that drop themselves at the end of a block. */
-static inline void hb_drop_sandbox(struct sandbox **sandbox) { sandbox_unref(*sandbox); }
-static inline void hb_drop_proc(struct proc **proc) { proc_unref(*proc); }
-static inline void hb_drop_json(struct cJSON **json) { json_free(*json); }
+static inline void hb_drop_sandbox(struct sandbox **sandbox)
+{
+    sandbox_unref(*sandbox);
+}
+static inline void hb_drop_proc(struct proc **proc)
+{
+    proc_unref(*proc);
+}
+static inline void hb_drop_json(struct cJSON **json)
+{
+    json_free(*json);
+}
 #define SANDBOX_AUTO __attribute__((cleanup(hb_drop_sandbox))) struct sandbox
-#define PROC_AUTO __attribute__((cleanup(hb_drop_proc))) struct proc
-#define JSON_AUTO __attribute__((cleanup(hb_drop_json))) struct cJSON
+#define PROC_AUTO    __attribute__((cleanup(hb_drop_proc))) struct proc
+#define JSON_AUTO    __attribute__((cleanup(hb_drop_json))) struct cJSON
 
 /* ---- errors.c ------------------------------------------------------------------------ */
 
@@ -72,8 +81,7 @@ void hb_reply(struct exchange *x, const struct buf *body);
 int hb_read_object(struct exchange *x, bool may_be_empty, struct cJSON **out);
 
 /* Whole decimal number in query parameter `name`: 0 and *out untouched when absent or empty, -1 with ERR_INVALID. */
-int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_t max, int64_t *out,
-                 struct err *err);
+int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_t max, int64_t *out, struct err *err);
 
 /* What follows "Bearer " in the Authorization header, or NULL. */
 const char *hb_bearer(struct exchange *x);
@@ -109,8 +117,7 @@ int hb_parse_network(const struct cJSON *json, struct hb_network *out, struct er
 /* The vendor's word for a sandbox's state: "active", "closed", "error". */
 const char *hb_sandbox_status(struct sandbox *sandbox);
 /* A whole sandbox object; with_token: the detail that create and get answer. */
-void hb_write_sandbox(struct jsonw *w, struct hb *hb, struct sandbox *sandbox, const char *base_url,
-                      bool with_token);
+void hb_write_sandbox(struct jsonw *w, struct hb *hb, struct sandbox *sandbox, const char *base_url, bool with_token);
 /* {port, auth, url, browserUrl, browserUrlExpiresAt} */
 void hb_write_port(struct jsonw *w, const struct hb *hb, const char *id, const char *base_url,
                    const struct hb_port *port);
@@ -125,8 +132,8 @@ bool hb_peer_gone(void *exchange);
 
 /* ---- process.c ------------------------------------------------------------------------- */
 
-route_fn hb_process_exec, hb_process_start, hb_process_get, hb_process_delete, hb_process_wait,
-    hb_process_signal, hb_process_stdin, hb_process_stream;
+route_fn hb_process_exec, hb_process_start, hb_process_get, hb_process_delete, hb_process_wait, hb_process_signal,
+    hb_process_stdin, hb_process_stream;
 /* process_list.c */
 route_fn hb_process_list;
 
@@ -135,16 +142,16 @@ route_fn hb_process_list;
 struct hb_command {
     struct buf line, cwd, run_as;
     bool has_cwd, has_run_as;
-    char **env;                /* NULL-terminated, or NULL */
+    char **env; /* NULL-terminated, or NULL */
     size_t env_count;
-    int64_t timeout_ms;        /* 0: none */
+    int64_t timeout_ms; /* 0: none */
 };
 
 /* Fill from a request (wire page §3.1 "Command object"); free with hb_command_fini in either case. */
 int hb_command_parse(struct hb_command *command, const struct cJSON *json, int64_t env_max, struct err *err);
 void hb_command_fini(struct hb_command *command);
 int hb_command_start(struct hb_call *call, const struct hb_command *command, enum stdin_mode stdin_mode,
-                     struct proc **out_proc, struct err *err);
+                     struct proc **out_proc, struct proc_reader **out_reader, struct err *err);
 
 /* timeoutMs and timeout_sec: "seconds win when > 0, else milliseconds when > 0, else none" (0).  Values beyond
    any use are cut down, never overflow. */

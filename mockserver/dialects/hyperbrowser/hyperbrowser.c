@@ -17,8 +17,8 @@ static void fill_images(struct hb *hb)
         size_t len = strcspn(p, " ");
         BUF_AUTO name = BUF_INIT;
         buf_add(&name, p, len);
-        (void) hb_catalog_add(&hb->images, buf_cstr(&name), clock_wall_ms(hb->clock), hb->settings.catalog_max,
-                              &item, &ignored);
+        (void) hb_catalog_add(&hb->images, buf_cstr(&name), clock_wall_ms(hb->clock), hb->settings.catalog_max, &item,
+                              &ignored);
         p += len;
     }
 }
@@ -113,8 +113,7 @@ static bool claims(void *self, const struct exchange *x)
 {
     char id[UUID_LENGTH + 1];
     int port;
-    return is_control_path(x->path) || is_below(x->path, "/sandbox") ||
-           host_names_sandbox(self, x->host, id, &port);
+    return is_control_path(x->path) || is_below(x->path, "/sandbox") || host_names_sandbox(self, x->host, id, &port);
 }
 
 /* ---- answering ------------------------------------------------------------------------------- */

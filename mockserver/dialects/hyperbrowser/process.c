@@ -49,7 +49,9 @@ static void fail_start(const struct hb_call *call, struct exchange *x, const str
         hb_fail_err(x, err);
 }
 
-static struct proc *start_from_body(struct hb_call *call, struct exchange *x, enum stdin_mode stdin_mode)
+/* With `out_reader`: opened before the process can write, so that no byte is gone before it is read. */
+static struct proc *start_from_body(struct hb_call *call, struct exchange *x, enum stdin_mode stdin_mode,
+                                    struct proc_reader **out_reader)
 {
     struct err err = ERR_INIT;
     struct hb_command command;
@@ -59,7 +61,7 @@ static struct proc *start_from_body(struct hb_call *call, struct exchange *x, en
         return NULL;
     int rc = hb_command_parse(&command, json, call->hb->settings.env_max, &err);
     if (rc == 0)
-        rc = hb_command_start(call, &command, stdin_mode, &proc, &err);
+        rc = hb_command_start(call, &command, stdin_mode, &proc, out_reader, &err);
     hb_command_fini(&command);
     if (rc == 0)
         return proc;
@@ -81,7 +83,7 @@ void hb_process_exec(void *dialect, struct exchange *x, const struct route_param
     (void) params;
     struct hb_call *call = dialect;
     struct err err = ERR_INIT;
-    PROC_AUTO *proc = start_from_body(call, x, STDIN_EMPTY);
+    PROC_AUTO *proc = start_from_body(call, x, STDIN_EMPTY, NULL);
     if (proc == NULL)
         return;
     if (proc_wait_state(proc, PROC_FINISHED, CLOCK_NEVER, hb_peer_gone, x, &err) < 0)
@@ -97,33 +99,19 @@ static bool wants_stream(struct exchange *x)
     return accept != NULL && strcasestr(accept, "text/event-stream") != NULL;
 }
 
-static void start_streamed(struct hb_call *call, struct exchange *x, struct proc *proc)
-{
-    struct err err = ERR_INIT;
-    struct proc_reader *reader;
-    /* Before anything else: an open reader keeps the output from its first byte on. */
-    if (proc_reader_open(proc, 1, false, &reader, &err) < 0) {
-        hb_fail_err(x, &err);
-        return;
-    }
-    await_pid(call, x, proc);
-    hb_stream_start(call->hb, x, proc, reader);
-}
-
 void hb_process_start(void *dialect, struct exchange *x, const struct route_params *params)
 {
     (void) params;
     struct hb_call *call = dialect;
-    bool streamed = wants_stream(x);
-    PROC_AUTO *proc = start_from_body(call, x, STDIN_PIPE);
+    struct proc_reader *reader = NULL;
+    PROC_AUTO *proc = start_from_body(call, x, STDIN_PIPE, wants_stream(x) ? &reader : NULL);
     if (proc == NULL)
         return;
-    if (streamed) {
-        start_streamed(call, x, proc);
-        return;
-    }
     await_pid(call, x, proc);
-    reply_summary(call, x, proc);
+    if (reader != NULL)
+        hb_stream_start(call->hb, x, proc, reader);
+    else
+        reply_summary(call, x, proc);
 }
 
 /* ---- get, kill, wait ------------------------------------------------------------------------ */
@@ -153,8 +141,7 @@ void hb_process_delete(void *dialect, struct exchange *x, const struct route_par
         reply_summary(call, x, proc);
 }
 
-static int parse_wait(const struct hb_call *call, const struct cJSON *json, int64_t *out_deadline,
-                      struct err *err)
+static int parse_wait(const struct hb_call *call, const struct cJSON *json, int64_t *out_deadline, struct err *err)
 {
     int64_t ms = 0;
     if (json != NULL && hb_parse_timeout(json, &ms, err) < 0)
@@ -220,8 +207,7 @@ static int parse_input(const struct cJSON *json, struct input *out, struct err *
     BUF_AUTO encoding = BUF_INIT;
     BUF_AUTO text = BUF_INIT;
     if (json_get_text(json, "encoding", &encoding, NULL, err) < 0 ||
-        json_get_bytes(json, "data", &text, NULL, err) < 0 ||
-        json_get_bool(json, "eof", &out->eof, NULL, err) < 0)
+        json_get_bytes(json, "data", &text, NULL, err) < 0 || json_get_bool(json, "eof", &out->eof, NULL, err) < 0)
         return -1;
     if (strcmp(buf_cstr(&encoding), "base64") == 0)
         return base64_decode(&out->data, buf_cstr(&text), text.len, err) == 0 ? 0 : err_wrap(err, "/data");

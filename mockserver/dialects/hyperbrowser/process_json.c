@@ -101,8 +101,8 @@ static void write_error(struct jsonw *w, struct proc *proc, const struct proc_vi
     buf_printf(&text, "failed to start (%s", stage);
     if (strcmp(stage, "cwd") == 0)
         buf_printf(&text, " %s", proc_cwd(proc));
-    buf_printf(&text, "): %s", strerrordesc_np(view->end.value) != NULL ? strerrordesc_np(view->end.value)
-                                                                         : "unknown error");
+    buf_printf(&text, "): %s",
+               strerrordesc_np(view->end.value) != NULL ? strerrordesc_np(view->end.value) : "unknown error");
     jsonw_str(w, "error", buf_cstr(&text));
 }
 

@@ -8,7 +8,7 @@
 struct filter {
     bool wanted[HB_STATUSES];
     int64_t limit, after, before;
-    struct buf cursor;             /* id of the last one on the page before; "" at the start */
+    struct buf cursor; /* id of the last one on the page before; "" at the start */
 };
 
 static int want_status(struct filter *filter, const char *name, size_t len, struct err *err)
@@ -19,8 +19,8 @@ static int want_status(struct filter *filter, const char *name, size_t len, stru
             return 0;
         }
     }
-    return err_set(err, ERR_INVALID, 0, "query parameter status: unknown status \"%.*s\"",
-                   len > 40 ? 40 : (int) len, name);
+    return err_set(err, ERR_INVALID, 0, "query parameter status: unknown status \"%.*s\"", len > 40 ? 40 : (int) len,
+                   name);
 }
 
 /* Comma-joined; none means all. */
@@ -62,8 +62,7 @@ static bool is_wanted(const struct filter *filter, struct proc *proc)
 {
     struct proc_view view;
     proc_get_view(proc, &view);
-    return filter->wanted[hb_status_of(&view)] && view.queued_ms > filter->after &&
-           view.queued_ms < filter->before;
+    return filter->wanted[hb_status_of(&view)] && view.queued_ms > filter->after && view.queued_ms < filter->before;
 }
 
 /* Behind the cursor; one that has been forgotten was older than all that are left. */

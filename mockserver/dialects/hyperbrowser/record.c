@@ -25,7 +25,7 @@ void hb_texts_fini(struct hb_texts *texts)
     for (size_t i = 0; i < texts->count; i++)
         free(texts->items[i]);
     free(texts->items);
-    *texts = (struct hb_texts) { NULL, 0 };
+    *texts = (struct hb_texts){ NULL, 0 };
 }
 
 void hb_network_fini(struct hb_network *network)
@@ -70,8 +70,8 @@ static struct hb_token *issue(struct hb_record *record, int64_t lifetime_ms, con
     return token;
 }
 
-void hb_record_issue_token(struct hb_record *record, const struct hb_settings *settings,
-                           const struct clock *clock, struct hb_token *out_token)
+void hb_record_issue_token(struct hb_record *record, const struct hb_settings *settings, const struct clock *clock,
+                           struct hb_token *out_token)
 {
     pthread_mutex_lock(&record->lock);
     struct hb_token *token = record->issued == 0 ? NULL : &record->tokens[(record->issued - 1) % HB_TOKENS];
@@ -163,7 +163,7 @@ static void replace_texts(struct hb_texts *old, struct hb_texts *by)
 {
     hb_texts_fini(old);
     *old = *by;
-    *by = (struct hb_texts) { NULL, 0 };
+    *by = (struct hb_texts){ NULL, 0 };
 }
 
 void hb_record_change_network(struct hb_record *record, struct hb_network *change, int64_t now_ms)

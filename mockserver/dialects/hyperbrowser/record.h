@@ -20,12 +20,12 @@
 #include "dialects/hyperbrowser/settings.h"
 
 #define HB_TOKENS 16
-#define HB_PORTS 64
+#define HB_PORTS  64
 
 struct hb_token {
     char text[64];
-    int64_t expires_ms;        /* API time */
-    int64_t expires_wall_ms;   /* the same moment as answers show it */
+    int64_t expires_ms;      /* API time */
+    int64_t expires_wall_ms; /* the same moment as answers show it */
 };
 
 struct hb_port {
@@ -49,25 +49,25 @@ struct hb_network {
 void hb_network_fini(struct hb_network *network);
 
 struct hb_record {
-    const char *region;                            /* a literal of the closed set */
-    char *image_name, *snapshot_name;              /* snapshot_name NULL: started from an image */
+    const char *region;               /* a literal of the closed set */
+    char *image_name, *snapshot_name; /* snapshot_name NULL: started from an image */
     char image_id[37];
-    int64_t vcpus, mem_mib, disk_mib, timeout_minutes;   /* 0: not given */
-    pthread_mutex_t lock;                          /* everything below */
+    int64_t vcpus, mem_mib, disk_mib, timeout_minutes; /* 0: not given */
+    pthread_mutex_t lock;                              /* everything below */
     int64_t updated_ms;
-    struct hb_token tokens[HB_TOKENS];             /* a ring; the newest is tokens[issued - 1] */
+    struct hb_token tokens[HB_TOKENS]; /* a ring; the newest is tokens[issued - 1] */
     uint64_t issued;
-    struct hb_port ports[HB_PORTS];                /* by number, rising */
+    struct hb_port ports[HB_PORTS]; /* by number, rising */
     size_t port_count;
     struct hb_network network;
 };
 
 int hb_record_new(struct hb_record **out_record, struct err *err);
-void hb_record_free(void *record);                 /* NULL is fine */
+void hb_record_free(void *record); /* NULL is fine */
 
 /* The token to hand out now; a new one when the newest has less than token_renew_below_ms left. */
-void hb_record_issue_token(struct hb_record *record, const struct hb_settings *settings,
-                           const struct clock *clock, struct hb_token *out_token);
+void hb_record_issue_token(struct hb_record *record, const struct hb_settings *settings, const struct clock *clock,
+                           struct hb_token *out_token);
 bool hb_record_knows_token(struct hb_record *record, const char *token, int64_t now_ms);
 
 /* Add a port, or change its `auth`.  ERR_LIMIT when there are HB_PORTS already. */

@@ -35,7 +35,7 @@ int hb_read_object(struct exchange *x, bool may_be_empty, struct cJSON **out)
     struct cJSON *json = json_parse(text, len, &err);
     if (json == NULL) {
         if (err.code == ERR_LIMIT)
-            err.code = ERR_INVALID;   /* a limit of the document, not a rate: 400, never "retry later" */
+            err.code = ERR_INVALID; /* a limit of the document, not a rate: 400, never "retry later" */
         err_wrap(&err, "body is not valid JSON");
         hb_fail_err(x, &err);
         return -1;
@@ -60,8 +60,7 @@ const char *hb_bearer(struct exchange *x)
     return value + sizeof scheme - 1;
 }
 
-int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_t max, int64_t *out,
-                 struct err *err)
+int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_t max, int64_t *out, struct err *err)
 {
     BUF_AUTO text = BUF_INIT;
     if (!query_get(x->query, name, &text) || text.len == 0)
@@ -73,8 +72,8 @@ int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_
     if (!digits || end != text.data + text.len || end == text.data)
         return err_set(err, ERR_INVALID, 0, "query parameter %s: must be a whole number", name);
     if (errno == ERANGE || v < min || v > max)
-        return err_set(err, ERR_INVALID, 0, "query parameter %s: must be from %lld to %lld", name,
-                       (long long) min, (long long) max);
+        return err_set(err, ERR_INVALID, 0, "query parameter %s: must be from %lld to %lld", name, (long long) min,
+                       (long long) max);
     *out = v;
     return 0;
 }

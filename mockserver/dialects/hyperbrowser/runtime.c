@@ -28,8 +28,7 @@ static void dispatch(struct hb_call *call, struct exchange *x, const char *rest)
 {
     struct route_params params;
     const struct route *route;
-    enum route_result result = route_find(routes, sizeof routes / sizeof *routes, x->method, rest, &route,
-                                          &params);
+    enum route_result result = route_find(routes, sizeof routes / sizeof *routes, x->method, rest, &route, &params);
     if (result == ROUTE_FOUND)
         route->fn(call, x, &params);
     else

@@ -36,7 +36,7 @@ static struct parts split_url(const char *url)
     const char *at = strstr(url, "://");
     struct parts parts = { .host_at = at == NULL ? url : at + 3 };
     parts.scheme = (int) (parts.host_at - url);
-    const char *close = strchr(parts.host_at, ']');   /* [::1] has colons of its own */
+    const char *close = strchr(parts.host_at, ']'); /* [::1] has colons of its own */
     const char *colon = strchr(close == NULL ? parts.host_at : close, ':');
     parts.host = (int) (colon == NULL ? strlen(parts.host_at) : (size_t) (colon - parts.host_at));
     parts.port = colon == NULL ? "" : colon;
@@ -98,8 +98,7 @@ static void write_iso(struct jsonw *w, const char *name, int64_t epoch_ms)
     jsonw_str(w, name, text);
 }
 
-static void write_times(struct jsonw *w, const struct hb *hb, struct sandbox *sandbox,
-                        struct hb_record *record)
+static void write_times(struct jsonw *w, const struct hb *hb, struct sandbox *sandbox, struct hb_record *record)
 {
     int64_t created = sandbox_created_ms(sandbox), ended = sandbox_ended_ms(sandbox);
     int64_t updated = hb_record_updated_ms(record);
@@ -124,7 +123,7 @@ static void write_sizes(struct jsonw *w, const struct hb_record *record)
 /* Nothing is metered here. */
 static void write_usage(struct jsonw *w)
 {
-    static const char *const names[] = { "dataConsumed", "proxyDataConsumed", "usageType",   "jobId",
+    static const char *const names[] = { "dataConsumed", "proxyDataConsumed", "usageType",     "jobId",
                                          "launchState",  "creditsUsed",       "proxyBytesUsed" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         jsonw_null(w, names[i]);
@@ -142,8 +141,7 @@ static void write_ports(struct jsonw *w, const struct hb *hb, const char *id, co
     jsonw_end_array(w);
 }
 
-static void write_token(struct jsonw *w, const struct hb *hb, struct sandbox *sandbox,
-                        struct hb_record *record)
+static void write_token(struct jsonw *w, const struct hb *hb, struct sandbox *sandbox, struct hb_record *record)
 {
     struct hb_token token;
     if (sandbox_get_state(sandbox) != SANDBOX_ACTIVE) {
@@ -156,8 +154,7 @@ static void write_token(struct jsonw *w, const struct hb *hb, struct sandbox *sa
     write_iso(w, "tokenExpiresAt", token.expires_wall_ms);
 }
 
-void hb_write_sandbox(struct jsonw *w, struct hb *hb, struct sandbox *sandbox, const char *base_url,
-                      bool with_token)
+void hb_write_sandbox(struct jsonw *w, struct hb *hb, struct sandbox *sandbox, const char *base_url, bool with_token)
 {
     struct hb_record *record = sandbox_record(sandbox);
     const char *id = sandbox_id(sandbox);

@@ -4,8 +4,7 @@
 
 const struct hb_settings hb_default_settings = {
 #define HB_VALUE(name, value, kind, why) .name = (value),
-    HB_NUMBERS(HB_VALUE)
-    HB_TEXTS(HB_VALUE)
+    HB_NUMBERS(HB_VALUE) HB_TEXTS(HB_VALUE)
 #undef HB_VALUE
 };
 

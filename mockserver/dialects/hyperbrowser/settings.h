@@ -57,7 +57,7 @@ struct hb_settings {
 #define HB_FIELD(name, value, kind, why) int64_t name;
     HB_NUMBERS(HB_FIELD)
 #undef HB_FIELD
-#define HB_FIELD(name, value, kind, why) const char *name;   /* a literal, or outlives the dialect */
+#define HB_FIELD(name, value, kind, why) const char *name; /* a literal, or outlives the dialect */
     HB_TEXTS(HB_FIELD)
 #undef HB_FIELD
 };

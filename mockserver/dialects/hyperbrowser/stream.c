@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 
-#define SSE_TYPE "text/event-stream"
+#define SSE_TYPE    "text/event-stream"
 #define FLUSH_BYTES (256u * 1024u)
 
 struct feed {
@@ -20,14 +20,14 @@ struct feed {
     struct proc *proc;
     struct proc_reader *reader;
     void (*emit)(struct feed *feed, const struct fact *fact, const struct buf *bytes);
-    struct buf out;                /* whole events, not yet written */
-    uint64_t last_seq;             /* of the newest event, 0: none */
+    struct buf out;    /* whole events, not yet written */
+    uint64_t last_seq; /* of the newest event, 0: none */
     /* Text only: */
-    uint64_t from_seq;             /* events before it are not for this reader */
+    uint64_t from_seq; /* events before it are not for this reader */
     struct held {
-        char bytes[4];             /* the unfinished character at the end of a stream */
+        char bytes[4]; /* the unfinished character at the end of a stream */
         size_t len;
-        struct fact fact;          /* where it came from */
+        struct fact fact; /* where it came from */
     } held[2];
     struct buf text;
 };

@@ -120,16 +120,21 @@ void fake_exchange_init(struct fake_exchange *f, const char *method, const char 
 {
     const char *mark = strchr(target, '?');
     size_t path_len = mark == NULL ? strlen(target) : (size_t) (mark - target);
-    *f = (struct fake_exchange) { .request = BUF_INIT, .body = BUF_INIT };
+    *f = (struct fake_exchange){ .request = BUF_INIT, .body = BUF_INIT };
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
     snprintf(f->method, sizeof f->method, "%s", method);
     snprintf(f->path, sizeof f->path, "%.*s", (int) path_len, target);
     snprintf(f->query, sizeof f->query, "%s", mark == NULL ? "" : mark + 1);
     snprintf(f->host, sizeof f->host, "127.0.0.1:8700");
-    f->x = (struct exchange) {
-        .ops = &ops, .method = f->method, .path = f->path, .query = f->query, .host = f->host,
-        .base_url = "http://127.0.0.1:8700", .request_id = "test-request",
+    f->x = (struct exchange){
+        .ops = &ops,
+        .method = f->method,
+        .path = f->path,
+        .query = f->query,
+        .host = f->host,
+        .base_url = "http://127.0.0.1:8700",
+        .request_id = "test-request",
     };
 }
 

@@ -18,9 +18,11 @@
 #define FAKE_HEADERS 8
 
 struct fake_exchange {
-    struct exchange x;                     /* first: an exchange is its fake */
+    struct exchange x; /* first: an exchange is its fake */
     char method[16], path[512], query[512], host[256];
-    struct { char name[64], value[256]; } headers[FAKE_HEADERS];
+    struct {
+        char name[64], value[256];
+    } headers[FAKE_HEADERS];
     size_t header_count;
     struct buf request;
     const struct dialect *dialect;
@@ -30,18 +32,18 @@ struct fake_exchange {
     atomic_bool peer_gone;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool slow;                             /* stream_write waits while this is set */
-    int status;                            /* 0: not answered */
+    bool slow;  /* stream_write waits while this is set */
+    int status; /* 0: not answered */
     char type[128];
-    bool streamed, ended;                  /* began as a stream; ended properly */
-    bool over;                             /* the dialect's handle has returned */
+    bool streamed, ended; /* began as a stream; ended properly */
+    bool over;            /* the dialect's handle has returned */
     unsigned answers, writes;
     struct buf body;
 };
 
 /* `target` is a decoded path, with "?query" if there is one. */
 void fake_exchange_init(struct fake_exchange *f, const char *method, const char *target);
-void fake_exchange_fini(struct fake_exchange *f);   /* joins */
+void fake_exchange_fini(struct fake_exchange *f); /* joins */
 void fake_exchange_header(struct fake_exchange *f, const char *name, const char *value);
 void fake_exchange_host(struct fake_exchange *f, const char *host);
 void fake_exchange_body(struct fake_exchange *f, const void *data, size_t len);

@@ -18,7 +18,7 @@
 struct answer {
     struct answer *next;
     struct fake_exchange f;
-    struct cJSON *json;            /* NULL when the body is none */
+    struct cJSON *json; /* NULL when the body is none */
 };
 
 struct hb_world {
@@ -26,13 +26,13 @@ struct hb_world {
     struct hb_settings settings;
     const char *api_keys[3];
     void *dialect;
-    char sandbox[64], token[128];  /* of the sandbox made by hb_world_setup */
+    char sandbox[64], token[128]; /* of the sandbox made by hb_world_setup */
     struct answer *answers;
 };
 
 /* cmocka fixtures, in the isolation mode of world_run_modes. */
 int hb_world_setup(void **state);
-int hb_world_setup_empty(void **state);         /* no sandbox of this dialect yet */
+int hb_world_setup_empty(void **state); /* no sandbox of this dialect yet */
 int hb_world_teardown(void **state);
 
 /* Again, with world->settings and world->api_keys as the test has changed them. */

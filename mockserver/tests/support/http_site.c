@@ -1,5 +1,11 @@
 #include "tests/support/http_site.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,4 +284,32 @@ void site_stop(struct site *site)
     http_server_free(site->server);
     pthread_cond_destroy(&site->changed);
     pthread_mutex_destroy(&site->lock);
+}
+
+/* ---- what tests do ------------------------------------------------------------------------ */
+
+void site_join(struct site *site, struct http_client *c)
+{
+    if (http_client_open(c, "127.0.0.1", site->port) < 0)
+        fail_msg("connect: %s", c->why);
+}
+
+void site_get_answer(struct http_client *c, struct http_answer *answer)
+{
+    if (http_client_answer(c, answer, false) < 0)
+        fail_msg("answer: %s", c->why);
+}
+
+void site_ask(struct http_client *c, struct http_answer *answer, const char *request)
+{
+    assert_int_equal(http_client_send(c, request, strlen(request)), 0);
+    site_get_answer(c, answer);
+}
+
+void site_assert_field(const struct http_answer *answer, const char *name, const char *value)
+{
+    BUF_AUTO text = BUF_INIT;
+    if (!http_answer_field(answer, name, &text))
+        fail_msg("no field %s in %s", name, buf_cstr(&answer->head));
+    assert_string_equal(text.data, value);
 }

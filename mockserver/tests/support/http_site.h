@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+#include "tests/support/http_client.h"
 #include "transports/http.h"
 
 enum site_count {
@@ -45,5 +46,11 @@ bool site_await(struct site *site, enum site_count what, unsigned least, int lim
 char site_fill(size_t i);
 /* Wait until so many streams, and exchanges, are open. */
 bool site_await_open(struct site *site, unsigned streams, unsigned exchanges, int limit_ms);
+
+/* For the test's own thread: these fail the test.  Connect; read an answer; send a request and read its answer. */
+void site_join(struct site *site, struct http_client *c);
+void site_get_answer(struct http_client *c, struct http_answer *answer);
+void site_ask(struct http_client *c, struct http_answer *answer, const char *request);
+void site_assert_field(const struct http_answer *answer, const char *name, const char *value);
 
 #endif

@@ -23,8 +23,8 @@ export const IMAGE = "node";
 
 function identity(user) {
   if (!user) return {};
-  const id = (flag) => Number(execFileSync("id", [flag, user]));
-  return { uid: id("-u"), gid: id("-g") };
+  const [, , uid, gid] = execFileSync("getent", ["passwd", user], { encoding: "utf8" }).split(":");
+  return { uid: Number(uid), gid: Number(gid) };
 }
 
 // Who is not root needs a user namespace to run a command as root, whatever the isolation.
