@@ -42,7 +42,7 @@ struct census_entry *sandbox_census(struct sandbox *s, size_t *out_count)
 
 /* ---- orphans --------------------------------------------------------------------------- */
 
-#define HUNT_ROUNDS 100
+#define HUNT_ROUNDS 400
 
 /* With namespaces our children are bubblewraps; a keeper that has become our child has lost its own. */
 static bool is_a_keeper(struct engine *engine, pid_t pid)
@@ -61,7 +61,8 @@ static bool kill_tree_of(pid_t root)
     return count > 0;
 }
 
-/* One round; true when an orphan was there. */
+/* One round; true when an orphan is left.  The zombie of a process whose other threads still die cannot be reaped
+   yet. */
 static bool hunt(struct engine *engine)
 {
     size_t count;
@@ -73,7 +74,7 @@ static bool hunt(struct engine *engine)
         if (e->ppid != self || is_a_keeper(engine, e->pid))
             continue;
         if (e->state == 'Z')
-            (void) waitpid(e->pid, NULL, WNOHANG);
+            found |= waitpid(e->pid, NULL, WNOHANG) == 0;
         else
             found |= kill_tree_of(e->pid);
     }
@@ -87,5 +88,4 @@ void orphans_kill(struct engine *engine)
 {
     for (int i = 0; i < HUNT_ROUNDS && hunt(engine); i++)
         nanosleep(&(struct timespec) { .tv_nsec = 5000000L }, NULL);
-    (void) hunt(engine);
 }

@@ -141,6 +141,7 @@ void proc_trim(struct proc *proc);
 
 /* proc_io.c */
 int proc_open_streams(struct proc *proc, int *child_fds, size_t *child_fd_count, struct err *err);
+void proc_read_output(struct proc *proc);               /* from now on; reactor thread */
 void proc_pump_all(struct proc *proc);                  /* read what is there; reactor thread, no lock */
 bool proc_output_is_over(struct proc *proc);            /* both ends seen; takes the lock */
 void proc_adopt_pty(struct proc *proc, int master);     /* reactor thread, no lock */

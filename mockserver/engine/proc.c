@@ -271,10 +271,11 @@ static void fail_start(struct proc *p, int stage, int errnum)
 }
 
 
+/* Output is not read before the fact of the start: edge-triggered without any event means one call at most. */
 static int watch_streams(struct proc *p, struct err *err)
 {
     struct reactor *reactor = p->sandbox->engine->reactor;
-    static const uint32_t events[SLOTS] = { [SLOT_OUT] = EPOLLIN, [SLOT_ERR] = EPOLLIN, [SLOT_IN] = 0 };
+    static const uint32_t events[SLOTS] = { [SLOT_OUT] = EPOLLET, [SLOT_ERR] = EPOLLET, [SLOT_IN] = 0 };
     for (enum stream_slot slot = 0; slot < SLOTS; slot++)
         if (p->streams[slot].source.fd >= 0 &&
             reactor_add(reactor, &p->streams[slot].source, events[slot], err) != 0)

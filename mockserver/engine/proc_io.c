@@ -96,11 +96,18 @@ static void out_ready(struct source *source, uint32_t events)
 {
     (void) events;
     struct stream *s = (struct stream *) source;
-    if (source->fd < 0)
+    if (source->fd < 0 || s->proc->view.state == PROC_QUEUED)
         return;
     /* No reference taken: a process whose last one is gone is freed by this thread, after the batch. */
     if (pump(s) == PUMP_OVER)
         out_over(s);
+}
+
+void proc_read_output(struct proc *p)
+{
+    for (enum stream_slot slot = SLOT_OUT; slot <= SLOT_ERR; slot++)
+        if (p->streams[slot].source.fd >= 0)
+            reactor_change(reactor_of(p), &p->streams[slot].source, EPOLLIN);
 }
 
 bool proc_output_is_over(struct proc *p)

@@ -73,6 +73,8 @@ static void on_started(struct proc *p, const struct proc_happening *what)
     pthread_mutex_unlock(&p->lock);
     if (p->pty)
         proc_adopt_pty(p, what->fd);
+    else
+        proc_read_output(p);
     if (p->timeout_ms > 0)
         CHECK(timer_set_api(reactor_of(p), &p->time_limit, clock_deadline(clock, p->timeout_ms)) == 0);
 }
@@ -177,11 +179,11 @@ static void pass(struct proc *p, const struct proc_happening *what)
     (void) what;
 }
 
-/* NULL: cannot happen, by the order that the keeper promises.  A pipe may end before the news of the start comes. */
+/* NULL: cannot happen, by the order that the keeper promises. */
 static step_fn *const table[PROC_STATES][PROC_EVENTS] = {
     [PROC_QUEUED] = {
         [EVENT_STARTED] = on_started, [EVENT_START_FAILED] = on_start_failed,
-        [EVENT_OUTPUT_OVER] = pass, [EVENT_KEEPER_LOST] = lost_start,
+        [EVENT_KEEPER_LOST] = lost_start,
     },
     [PROC_RUNNING] = {
         [EVENT_ENDED] = on_ended, [EVENT_OUTPUT_OVER] = pass, [EVENT_TIME_UP] = on_time_up,

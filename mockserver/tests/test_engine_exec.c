@@ -60,6 +60,20 @@ static void facts_come_in_order_without_gaps(void **state)
     proc_unref(p);
 }
 
+static void the_start_comes_before_the_first_output(void **state)
+{
+    for (int i = 0; i < 100; i++) {
+        char program[] = "/bin/echo", word[] = "x", *argv[] = { program, word, NULL };
+        struct proc *p = proc_ref(world_start(*state, &(struct proc_spec) { .argv = argv }));
+        OUTCOME o = world_finish(p);
+        struct fact facts[3];
+        assert_int_equal(proc_facts(p, 1, facts, 3), 3);
+        assert_int_equal(facts[1].kind, FACT_STARTED);
+        assert_int_equal(facts[2].kind, FACT_OUT);
+        proc_unref(p);
+    }
+}
+
 static void bytes_are_not_touched(void **state)
 {
     OUTCOME o = world_run(*state, "printf 'a\\0b\\377\\200\\r\\n\\303'");
@@ -358,6 +372,7 @@ int main(void)
         T(every_exit_code_is_kept),
         T(death_by_signal_is_not_an_exit_code),
         T(facts_come_in_order_without_gaps),
+        T(the_start_comes_before_the_first_output),
         T(bytes_are_not_touched),
         T(an_empty_stdin_is_at_its_end_at_once),
         T(stdout_is_a_pipe_and_not_a_socket),

@@ -293,6 +293,20 @@ static void *stop_it(void *arg)
     return NULL;
 }
 
+/* Whatever the start was doing just then: it ends, and the sandbox, too. */
+static void a_stop_during_starts_ends_them_all(void **state)
+{
+    struct world *w = *state;
+    struct proc *procs[20];
+    for (int i = 0; i < 20; i++)
+        procs[i] = world_start_line(w, "sleep 1000");
+    assert_int_equal(sandbox_stop(w->sandbox, STOP_REQUEST, NULL), 0);
+    for (int i = 0; i < 20; i++) {
+        OUTCOME o = world_finish(procs[i]);
+        assert_true(o.view.end.kind == FACT_DIED || o.view.end.kind == FACT_START_FAILED);
+    }
+}
+
 static void two_stops_at_once_both_return_when_it_is_closed(void **state)
 {
     struct world *w = *state;
@@ -355,7 +369,8 @@ static void the_keeper_cannot_be_killed_from_inside(void **state)
 static void a_reset_forgets_every_sandbox(void **state)
 {
     struct world *w = *state;
-    struct proc *p = world_start_line(w, "sleep 1000");
+    struct proc *p = world_start_line(w, "echo up; sleep 1000");
+    world_await_output(p, "up");
     engine_reset(w->engine);
     OUTCOME o = world_finish(p);
     assert_died(&o, SIGKILL);
@@ -431,6 +446,7 @@ int main(void)
         T(stopping_the_sandbox_kills_daemons_without_a_trace),
         T(a_fork_bomb_of_daemons_dies_with_its_sandbox),
         T(a_stop_ends_every_wait_and_later_starts_are_refused),
+        T(a_stop_during_starts_ends_them_all),
         T(two_stops_at_once_both_return_when_it_is_closed),
         T(a_sandbox_whose_time_is_up_stops_by_itself),
         T(a_killed_keeper_takes_its_sandbox_along),
