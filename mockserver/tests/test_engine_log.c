@@ -29,22 +29,37 @@ static struct proc_reader *reader_at(struct proc *p, uint64_t out_seq)
 struct seq_check {
     uint64_t bytes;
     bool wrong;
+    char line[10];     /* the one expected now */
+    size_t at;
 };
+
+static struct seq_check seq_check_new(void)
+{
+    return (struct seq_check) { .line = "00000000\n" };
+}
+
+static void next_line(struct seq_check *check)
+{
+    int i = 7;
+    for (; check->line[i] == '9' && i > 0; i--)
+        check->line[i] = '0';
+    check->line[i]++;
+    check->at = 0;
+}
 
 static void check_bytes(struct seq_check *check, const struct buf *bytes)
 {
-    for (size_t i = 0; i < bytes->len && !check->wrong; i++, check->bytes++) {
-        uint64_t line = check->bytes / 9;
-        unsigned column = (unsigned) (check->bytes % 9);
-        static const uint64_t tens[] = { 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1 };
-        char expected = column == 8 ? '\n' : (char) ('0' + line / tens[column] % 10);
-        check->wrong = bytes->data[i] != expected;
+    for (size_t i = 0; i < bytes->len && !check->wrong; i++) {
+        check->wrong = bytes->data[i] != check->line[check->at];
+        if (++check->at == 9)
+            next_line(check);
     }
+    check->bytes += bytes->len;
 }
 
 static struct seq_check read_all(struct world *w, struct proc_reader *reader, uint64_t *next_out_seq)
 {
-    struct seq_check check = { 0 };
+    struct seq_check check = seq_check_new();
     BUF_AUTO bytes = BUF_INIT;
     struct fact fact;
     enum read_result r;
