@@ -40,6 +40,7 @@ char *buf_reserve(struct buf *b, size_t more)
     }
     b->data = data;
     b->cap = cap;
+    data[b->len] = '\0';
     return data + b->len;
 }
 
