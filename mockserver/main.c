@@ -21,7 +21,6 @@
 #include "base/text.h"
 #include "dialects/hyperbrowser/hyperbrowser.h"
 #include "engine/engine.h"
-#include "engine/isolate.h"
 #include "options.h"
 #include "transports/http.h"
 #include "version.h"
@@ -34,18 +33,13 @@
 
 /* ---- the vendors --------------------------------------------------------------------- */
 
-static void describe_hyperbrowser_settings(struct buf *out)
-{
-    hb_settings_describe(&hb_default_settings, out);
-}
-
 /* A new vendor is one row. */
-static const struct vendor {
-    const struct dialect *dialect;
-    void (*describe_settings)(struct buf *out);  /* one line each, for --print-config */
-} vendors[] = {
-    { &hyperbrowser_dialect, describe_hyperbrowser_settings },
+static const struct dialect *const vendors[] = {
+    &hyperbrowser_dialect,
 };
+
+/* Sandboxes' own host names, beside what the vendors' settings add: ".test" can never be somebody's. */
+#define SANDBOX_HOSTS ".sbx.test"
 
 struct server {
     const struct options *options;
@@ -56,6 +50,7 @@ struct server {
     const char *token;
     struct engine *engine;
     void *selves[COUNT(vendors)];
+    const char *hosts[COUNT(vendors) + 2];
     struct admin *admin;
     struct http_server *http;
 };
@@ -84,8 +79,8 @@ static void handle(void *arg, struct exchange *x)
         return;
     }
     for (size_t i = 0; i < COUNT(vendors); i++) {
-        if (vendors[i].dialect->claims(s->selves[i], x)) {
-            vendors[i].dialect->handle(s->selves[i], x);
+        if (vendors[i]->claims(s->selves[i], x)) {
+            vendors[i]->handle(s->selves[i], x);
             return;
         }
     }
@@ -97,7 +92,7 @@ static void reset(void *arg)
     struct server *s = arg;
     engine_reset(s->engine);
     for (size_t i = 0; i < COUNT(vendors); i++)
-        vendors[i].dialect->reset(s->selves[i]);
+        vendors[i]->reset(s->selves[i]);
 }
 
 static void ask_to_stop(void *arg)
@@ -217,12 +212,61 @@ static int start_engine(struct server *s, struct err *err)
     return engine_new(&s->engine, &config, err);
 }
 
+/* "hyperbrowser.name=value" -> "name=value" when the vendor is `name`, else NULL. */
+static const char *setting_of(const char *setting, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(setting, name, len) == 0 && setting[len] == '.' ? setting + len + 1 : NULL;
+}
+
+/* The vendor's own --set options, NULL-terminated; free it.  NULL: no memory. */
+static const char **settings_of(const struct options *o, const char *name)
+{
+    const char **list = calloc(o->setting_count + 1, sizeof *list);
+    size_t n = 0;
+    for (size_t i = 0; list != NULL && i < o->setting_count; i++) {
+        const char *setting = setting_of(o->settings[i], name);
+        if (setting != NULL)
+            list[n++] = setting;
+    }
+    return list;
+}
+
+static int check_setting_vendors(const struct options *o, struct err *err)
+{
+    for (size_t i = 0; i < o->setting_count; i++) {
+        bool known = false;
+        for (size_t v = 0; v < COUNT(vendors); v++)
+            known = known || setting_of(o->settings[i], vendors[v]->name) != NULL;
+        if (!known)
+            return err_set(err, ERR_INVALID, 0, "--set: \"%.100s\" names no vendor that is built in", o->settings[i]);
+    }
+    return 0;
+}
+
+static int start_dialect(struct server *s, size_t i, struct err *err)
+{
+    const char **settings = settings_of(s->options, vendors[i]->name);
+    if (settings == NULL)
+        return err_set(err, ERR_NOMEM, 0, "settings");
+    const struct dialect_env env = { .engine = s->engine, .api_keys = s->options->api_keys, .settings = settings };
+    int rc = vendors[i]->create(&s->selves[i], &env, err);
+    free(settings);
+    return rc == 0 ? 0 : err_wrap(err, "%s", vendors[i]->name);
+}
+
 static int start_dialects(struct server *s, struct err *err)
 {
-    const struct dialect_env env = { .engine = s->engine, .api_keys = s->options->api_keys };
+    size_t hosts = 0;
+    s->hosts[hosts++] = SANDBOX_HOSTS;
+    if (check_setting_vendors(s->options, err) != 0)
+        return -1;
     for (size_t i = 0; i < COUNT(vendors); i++) {
-        if (vendors[i].dialect->create(&s->selves[i], &env, err) != 0)
-            return err_wrap(err, "%s", vendors[i].dialect->name);
+        if (start_dialect(s, i, err) != 0)
+            return -1;
+        const char *suffix = vendors[i]->host_suffix(s->selves[i]);
+        if (suffix != NULL)
+            s->hosts[hosts++] = suffix;
     }
     return 0;
 }
@@ -251,6 +295,7 @@ static int start_http(struct server *s, struct err *err)
         .port = s->options->http_port,
         .max_streams = s->options->max_streams,
         .allow_remote = s->options->allow_remote,
+        .extra_hosts = s->hosts,
         .handle = handle,
         .arg = s,
     };
@@ -270,10 +315,10 @@ static void server_stop(struct server *s)
     http_server_free(s->http);
     admin_free(s->admin);
     for (size_t i = 0; i < COUNT(vendors); i++)
-        vendors[i].dialect->destroy(s->selves[i]);
+        vendors[i]->destroy(s->selves[i]);
     engine_free(s->engine);
     if (s->state_dir.len > 0)
-        remove_tree(s->state_dir.data);
+        engine_remove_state_dir(s->state_dir.data);
     buf_fini(&s->state_dir);
 }
 
@@ -296,7 +341,7 @@ static void print_welcome(const struct server *s)
     buf_printf(&text, "standbox-mockserver %s on %s, isolation %s, admin at %s/__admin\n", version_text(), url,
                isolation_name(s->isolation), url);
     for (size_t i = 0; i < COUNT(vendors); i++)
-        vendors[i].dialect->describe(&text, url);
+        vendors[i]->describe(&text, url);
     fputs(buf_cstr(&text), stderr);
 }
 
@@ -322,20 +367,27 @@ static void print_ready_line(const struct server *s)
     fflush(stdout);
 }
 
-static void write_vendor(struct jsonw *w, const struct vendor *vendor)
+static int write_vendor(struct jsonw *w, const struct dialect *vendor, const struct options *o, struct err *err)
 {
-    BUF_AUTO settings = BUF_INIT;
-    vendor->describe_settings(&settings);
-    jsonw_array(w, vendor->dialect->name);
-    for (const char *line = buf_cstr(&settings); *line != '\0';) {
+    BUF_AUTO text = BUF_INIT;
+    const char **settings = settings_of(o, vendor->name);
+    if (settings == NULL)
+        return err_set(err, ERR_NOMEM, 0, "settings");
+    int rc = vendor->describe_settings(&text, settings, err);
+    free(settings);
+    if (rc != 0)
+        return err_wrap(err, "%s", vendor->name);
+    jsonw_array(w, vendor->name);
+    for (const char *line = buf_cstr(&text); *line != '\0';) {
         size_t len = strcspn(line, "\n");
         jsonw_bytes(w, NULL, line, len);
         line += len + (line[len] == '\n');
     }
     jsonw_end_array(w);
+    return 0;
 }
 
-static void write_config(struct jsonw *w, const struct options *o, enum isolation isolation)
+static int write_config(struct jsonw *w, const struct options *o, enum isolation isolation, struct err *err)
 {
     BUF_AUTO text = BUF_INIT;
     jsonw_object(w, NULL);
@@ -354,10 +406,13 @@ static void write_config(struct jsonw *w, const struct options *o, enum isolatio
     jsonw_bool(w, "allow_remote", o->allow_remote);
     jsonw_str(w, "state_dir", o->state_dir != NULL ? o->state_dir : default_state_root());
     jsonw_object(w, "settings");
-    for (size_t i = 0; i < COUNT(vendors); i++)
-        write_vendor(w, &vendors[i]);
+    for (size_t i = 0; i < COUNT(vendors); i++) {
+        if (write_vendor(w, vendors[i], o, err) != 0)
+            return -1;
+    }
     jsonw_end_object(w);
     jsonw_end_object(w);
+    return 0;
 }
 
 static int print(const struct buf *text)
@@ -373,14 +428,14 @@ static int print_config(const struct options *o)
 {
     struct err err = ERR_INIT;
     enum isolation isolation = ISOLATION_NONE;
-    if (choose_isolation(&isolation, o->isolation, &err) != 0) {
-        fprintf(stderr, "standbox: %s\n", err.text);
-        return EXIT_FAILURE;
-    }
     BUF_AUTO text = BUF_INIT;
     struct jsonw w;
     jsonw_init(&w, &text);
-    write_config(&w, o, isolation);
+    if (check_setting_vendors(o, &err) != 0 || choose_isolation(&isolation, o->isolation, &err) != 0 ||
+        write_config(&w, o, isolation, &err) != 0) {
+        fprintf(stderr, "standbox: %s\n", err.text);
+        return EXIT_FAILURE;
+    }
     buf_char(&text, '\n');
     return print(&text);
 }

@@ -151,17 +151,31 @@ static int check_secret(const char *name, const char *value, struct err *err)
     return 0;
 }
 
+static int add_to_list(const char ***list, size_t *count, const char *value, struct err *err)
+{
+    const char **grown = realloc(*list, (*count + 2) * sizeof *grown);
+    if (grown == NULL)
+        return err_set(err, ERR_NOMEM, 0, "options");
+    *list = grown;
+    grown[(*count)++] = value;
+    grown[*count] = NULL;
+    return 0;
+}
+
 static int apply_api_key(struct options *o, const char *value, struct err *err)
 {
     if (check_secret("--api-key", value, err) != 0)
         return -1;
-    const char **grown = realloc(o->api_keys, (o->api_key_count + 2) * sizeof *grown);
-    if (grown == NULL)
-        return err_set(err, ERR_NOMEM, 0, "--api-key");
-    o->api_keys = grown;
-    o->api_keys[o->api_key_count++] = value;
-    o->api_keys[o->api_key_count] = NULL;
-    return 0;
+    return add_to_list(&o->api_keys, &o->api_key_count, value, err);
+}
+
+/* Which vendors and settings there are, the vendors know. */
+static int apply_set(struct options *o, const char *value, struct err *err)
+{
+    size_t vendor = strcspn(value, ".=");
+    if (vendor == 0 || value[vendor] != '.' || strchr(value + vendor, '=') == NULL)
+        return err_set(err, ERR_INVALID, 0, "--set: \"%.100s\" is not VENDOR.NAME=VALUE", value);
+    return add_to_list(&o->settings, &o->setting_count, value, err);
 }
 
 static int apply_admin_token(struct options *o, const char *value, struct err *err)
@@ -222,6 +236,8 @@ static const struct option table[] = {
     { "allow-remote", NULL, apply_allow_remote,
       "listen beyond loopback; needs --api-key and an admin token" },
     { "state-dir", "DIR", apply_state_dir, "make the sandboxes' folders in DIR ($TMPDIR or /tmp)" },
+    { "set", "V.NAME=VALUE", apply_set,
+      "change a vendor's setting, such as hyperbrowser.keepalive_ms=500; --print-config lists them" },
     { "print-config", NULL, apply_print_config, "print what these options come to, as JSON, and exit" },
     { "version", NULL, apply_version, "print the version and exit" },
     { "help", NULL, apply_help, "print this text and exit" },
@@ -392,9 +408,12 @@ int options_parse(struct options *out, int argc, char *const *argv, const char *
         .time_scale = 1.0,
         .max_streams = 1000,
         .api_keys = calloc(1, sizeof *o.api_keys),
+        .settings = calloc(1, sizeof *o.settings),
     };
-    if (o.api_keys == NULL)
+    if (o.api_keys == NULL || o.settings == NULL) {
+        options_fini(&o);
         return err_set(err, ERR_NOMEM, 0, "options");
+    }
     if (parse(&o, argc, argv, env_token, err) != 0) {
         options_fini(&o);
         return -1;
@@ -406,6 +425,7 @@ int options_parse(struct options *out, int argc, char *const *argv, const char *
 void options_fini(struct options *options)
 {
     free(options->api_keys);
-    options->api_keys = NULL;
-    options->api_key_count = 0;
+    free(options->settings);
+    options->api_keys = options->settings = NULL;
+    options->api_key_count = options->setting_count = 0;
 }

@@ -5,7 +5,7 @@
  * Both `--option value` and `--option=value` are taken; of repeats the last counts,
  * but keys add up.  Parsing starts nothing and reads no environment itself.
  *
- * Ownership: `struct options` borrows argv's strings and owns only the list of keys.
+ * Ownership: `struct options` borrows argv's strings and owns only the lists of keys and settings.
  */
 #ifndef STANDBOX_OPTIONS_H
 #define STANDBOX_OPTIONS_H
@@ -32,6 +32,8 @@ struct options {
     unsigned max_streams;
     const char **api_keys;                     /* NULL-terminated, never NULL */
     size_t api_key_count;
+    const char **settings;                     /* "vendor.name=value", NULL-terminated, never NULL */
+    size_t setting_count;
     const char *admin_token;                   /* NULL: make one up */
     bool allow_remote;
     const char *state_dir;                     /* NULL: choose one */

@@ -234,7 +234,7 @@ int burst_rows_run(struct bench *b, struct err *err)
 static int settled_sample(const struct target *t, struct target_sample *out, struct err *err)
 {
     /* The last child's exit may still be on its way through the keeper. */
-    nanosleep(&(struct timespec){ .tv_nsec = 300 * 1000 * 1000 }, NULL);
+    nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
     return target_sample(t, out, err);
 }
 
@@ -274,7 +274,7 @@ static int run_leak(void *arg, const struct target *t, struct err *err)
     if (rc == 0)
         rc = settled_sample(t, &after, err);
     if (rc == 0 && warm.failed + r.failed > 0)
-        rc = err_set(err, ERR_INVALID, 0, "%llu execs failed, first: %s", (unsigned long long) (warm.failed + r.failed),
+        rc = err_set(err, ERR_INVALID, 0, "%llu execs failed, first: %s", (unsigned long long) warm.failed + r.failed,
                      r.failed > 0 ? r.first_failure : warm.first_failure);
     load_close(load);
     if (rc == 0)

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 
 #define COPY_BYTES 65536
-#define READ_BYTES (256 * 1024)
+#define READ_BYTES 262144
 
 extern char **environ;
 

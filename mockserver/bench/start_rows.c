@@ -53,7 +53,7 @@ static int measure_idle(struct bench *b, const struct idle_case *c, struct err *
     if (target_start(&t, b->server, b->isolation, c->max_streams, err) != 0)
         return -1;
     /* Threads that were started may still be touching their first stack page. */
-    nanosleep(&(struct timespec){ .tv_nsec = 300 * 1000 * 1000 }, NULL);
+    nanosleep(&(struct timespec){ .tv_nsec = 300000000 }, NULL);
     int rc = target_sample(&t, &s, err);
     if (target_stop(&t, rc == 0 ? err : NULL) != 0 || rc != 0)
         return -1;

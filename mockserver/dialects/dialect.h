@@ -99,6 +99,7 @@ enum route_result route_find(const struct route *routes, size_t count, const cha
 struct dialect_env {
     struct engine *engine;        /* borrowed for the dialect's life */
     const char *const *api_keys;  /* NULL-terminated; empty list: any non-empty key is taken */
+    const char *const *settings;  /* NULL-terminated "name=value"; texts outlive the dialect; NULL: none */
 };
 
 struct dialect {
@@ -110,6 +111,11 @@ struct dialect {
     void (*handle)(void *self, struct exchange *x);          /* answers exactly once */
     /* Forget what belongs to past sandboxes (admin reset); the engine's sandboxes are gone already. */
     void (*reset)(void *self);
+    /* Its settings as "name=value" list `assignments` (NULL: none) makes them, one line each.  ERR_INVALID names
+       the bad one. */
+    int (*describe_settings)(struct buf *out, const char *const *assignments, struct err *err);
+    /* End of the host names under which its sandboxes are reached (".sbx.test"), or NULL. */
+    const char *(*host_suffix)(void *self);
     /* Lines that tell a person how to point this vendor's SDK at `base_url`, for stderr and docs. */
     void (*describe)(struct buf *out, const char *base_url);
 };

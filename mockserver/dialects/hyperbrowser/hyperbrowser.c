@@ -42,7 +42,10 @@ int hyperbrowser_create(void **out_self, const struct dialect_env *env, const st
 
 static int create(void **out_self, const struct dialect_env *env, struct err *err)
 {
-    return hyperbrowser_create(out_self, env, &hb_default_settings, err);
+    struct hb_settings settings;
+    if (hb_settings_parse(&settings, env->settings, err) < 0)
+        return -1;
+    return hyperbrowser_create(out_self, env, &settings, err);
 }
 
 static void forget(struct hb *hb)
@@ -168,6 +171,21 @@ static void describe(struct buf *out, const char *base_url)
     buf_printf(out, "  Node    new Hyperbrowser({ baseUrl: \"%s\", apiKey: \"any\" })\n", base_url);
 }
 
+static int describe_settings(struct buf *out, const char *const *assignments, struct err *err)
+{
+    struct hb_settings settings;
+    if (hb_settings_parse(&settings, assignments, err) < 0)
+        return -1;
+    hb_settings_describe(&settings, out);
+    return 0;
+}
+
+static const char *host_suffix(void *self)
+{
+    const struct hb *hb = self;
+    return hb->settings.host_suffix[0] != '\0' ? hb->settings.host_suffix : NULL;
+}
+
 const struct dialect hyperbrowser_dialect = {
     .name = HB_NAME,
     .create = create,
@@ -175,5 +193,7 @@ const struct dialect hyperbrowser_dialect = {
     .claims = claims,
     .handle = handle,
     .reset = reset,
+    .describe_settings = describe_settings,
+    .host_suffix = host_suffix,
     .describe = describe,
 };

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 
 enum hb_setting_kind { HB_KNOWN, HB_GUESS };
 
@@ -63,6 +64,10 @@ struct hb_settings {
 };
 
 extern const struct hb_settings hb_default_settings;
+
+/* The defaults with a NULL-terminated list of "name=value" (NULL: none) put over them.  Texts are borrowed.
+   ERR_INVALID names the assignment: no such setting (the nearest is not guessed), or not a whole number >= 0. */
+int hb_settings_parse(struct hb_settings *out, const char *const *assignments, struct err *err);
 
 /* One line per setting: name, value, known or guess, why. */
 void hb_settings_describe(const struct hb_settings *settings, struct buf *out);
