@@ -87,7 +87,9 @@ static int make_and_lock(struct buf *path, const char *root, const char *prefix,
     if (mkdtemp(path->data) == NULL)
         return err_set(err, ERR_IO, errno, "make a state folder in %s", root);
     int fd = open_lock(path->data, O_CREAT);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    struct stat st;
+    /* A lock on a file that was removed in the meantime keeps nobody out. */
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
         return 0;      /* the lock's descriptor stays open as long as the process lives */
     err_set(err, ERR_IO, errno, "lock the state folder %s", path->data);
     if (fd >= 0)

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -257,6 +258,37 @@ static void the_folder_of_a_dead_server_is_removed_and_a_living_ones_stays(void 
     assert_int_equal(access(buf_cstr(&w->state_dir), F_OK), 0);
 }
 
+/* ---- state folders --------------------------------------------------------------------- */
+
+enum { MAKERS = 8, FOLDERS_EACH = 25 };
+
+/* Every maker also sweeps, so each is in danger of being taken for stale by the others.  No assert in a thread. */
+static void *make_folders(void *arg)
+{
+    int *failures = arg;
+    for (int i = 0; i < FOLDERS_EACH; i++) {
+        BUF_AUTO dir = BUF_INIT;
+        if (engine_make_state_dir(&dir, "/tmp", NULL) != 0 || access(buf_cstr(&dir), F_OK) != 0)
+            ++*failures;
+        else
+            engine_remove_state_dir(buf_cstr(&dir));
+    }
+    return NULL;
+}
+
+static void servers_that_start_at_once_do_not_take_each_others_folders(void **state)
+{
+    (void) state;
+    pthread_t threads[MAKERS];
+    int failures[MAKERS] = { 0 };
+    for (int i = 0; i < MAKERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, make_folders, &failures[i]), 0);
+    for (int i = 0; i < MAKERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(failures[i], 0);
+    }
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 int main(int argc, char **argv)
@@ -270,6 +302,7 @@ int main(int argc, char **argv)
         T(sandboxes_leave_nothing_behind),
         T(a_child_inherits_no_descriptor_but_its_three),
         T(a_child_starts_with_default_signals),
+        cmocka_unit_test(servers_that_start_at_once_do_not_take_each_others_folders),
         T(the_folder_of_a_dead_server_is_removed_and_a_living_ones_stays),
     };
     return world_run_modes("engine: life", tests, sizeof tests / sizeof *tests);

@@ -118,6 +118,21 @@ static void keys_add_up_and_other_repeats_replace(void **state)
     options_fini(&o);
 }
 
+static void settings_add_up_and_must_have_the_form(void **state)
+{
+    (void) state;
+    struct options o;
+    must_parse(&o, "--set a.b=c --set=d.e=f=g.h", NULL);
+    assert_int_equal(o.setting_count, 2);
+    assert_string_equal(o.settings[0], "a.b=c");
+    assert_string_equal(o.settings[1], "d.e=f=g.h");
+    assert_null(o.settings[2]);
+    options_fini(&o);
+    static const char *const bad[] = { "--set x", "--set a.b", "--set a=b.c", "--set .b=c" };
+    for (size_t i = 0; i < COUNT(bad); i++)
+        must_refuse(bad[i], ERR_INVALID, (const char *const[]) { "--set", bad[i] + strlen("--set ") }, 2);
+}
+
 static void addresses_are_taken_in_every_form(void **state)
 {
     (void) state;
@@ -317,6 +332,7 @@ int main(void)
         cmocka_unit_test(values_follow_a_blank_or_an_equals_sign),
         cmocka_unit_test(only_the_first_equals_sign_ends_the_name),
         cmocka_unit_test(keys_add_up_and_other_repeats_replace),
+        cmocka_unit_test(settings_add_up_and_must_have_the_form),
         cmocka_unit_test(addresses_are_taken_in_every_form),
         cmocka_unit_test(bad_values_are_named_with_their_option),
         cmocka_unit_test(secrets_are_not_repeated_in_messages),

@@ -55,6 +55,50 @@ static int apply(struct hb_settings *out, const char *assignment, struct err *er
                    assignment);
 }
 
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define DIGITS "0123456789"
+
+static bool is_user_name(const char *s)
+{
+    size_t len = strlen(s);
+    return len > 0 && len <= 32 && strchr(DIGITS "-", *s) == NULL && s[strspn(s, LOWER DIGITS "_-")] == '\0';
+}
+
+static bool is_program(const char *s)
+{
+    return *s == '/';
+}
+
+static bool is_exit_code_rule(const char *s)
+{
+    return strcmp(s, "null") == 0 || strcmp(s, "-1") == 0 || strcmp(s, "128+n") == 0;
+}
+
+static bool is_host_suffix(const char *s)
+{
+    return *s == '\0' || (*s == '.' && s[1] != '\0' && s[strspn(s, LOWER DIGITS ".-")] == '\0');
+}
+
+static int check_texts(const struct hb_settings *s, struct err *err)
+{
+    const struct {
+        const char *name, *value;
+        bool (*is_good)(const char *value);
+        const char *wanted;
+    } rows[] = {
+        { "user", s->user, is_user_name, "a user name of lower-case letters, digits, _ and -" },
+        { "shell", s->shell, is_program, "the absolute path of a program" },
+        { "killed_exit_code", s->killed_exit_code, is_exit_code_rule, "null, -1 or 128+n" },
+        { "host_suffix", s->host_suffix, is_host_suffix, "empty, or a dot and a host name in lower case" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!rows[i].is_good(rows[i].value))
+            return err_set(err, ERR_INVALID, 0, "setting \"%s=%.100s\": the value must be %s", rows[i].name,
+                           rows[i].value, rows[i].wanted);
+    }
+    return 0;
+}
+
 int hb_settings_parse(struct hb_settings *out, const char *const *assignments, struct err *err)
 {
     struct hb_settings settings = hb_default_settings;
@@ -62,6 +106,8 @@ int hb_settings_parse(struct hb_settings *out, const char *const *assignments, s
         if (apply(&settings, *assignments, err) < 0)
             return -1;
     }
+    if (check_texts(&settings, err) < 0)
+        return -1;
     *out = settings;
     return 0;
 }

@@ -66,7 +66,7 @@ struct hb_settings {
 extern const struct hb_settings hb_default_settings;
 
 /* The defaults with a NULL-terminated list of "name=value" (NULL: none) put over them.  Texts are borrowed.
-   ERR_INVALID names the assignment: no such setting (the nearest is not guessed), or not a whole number >= 0. */
+   ERR_INVALID names the assignment: no such setting, or a value that it cannot have. */
 int hb_settings_parse(struct hb_settings *out, const char *const *assignments, struct err *err);
 
 /* One line per setting: name, value, known or guess, why. */

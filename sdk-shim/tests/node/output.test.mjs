@@ -101,7 +101,7 @@ describe("streams", () => {
     "(52) a quiet stream outlives the request timeout",
     given(
       async (sandbox) => {
-        const process = await sandbox.processes.start("sleep 2.5; echo late");
+        const process = await sandbox.processes.start("sleep 1.5; echo late");
         assert.equal(text((await collect(process.stream())).output), "late\n");
       },
       { timeout: 1_000 },

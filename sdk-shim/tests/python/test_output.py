@@ -186,7 +186,7 @@ def test_disconnect_leaves_the_process_alone(sandbox):
 def test_quiet_stream_outlives_the_request_timeout(server, connect, kind):
     """(52)"""
     sandbox = create(connect(server, timeout=1))
-    process = sandbox.processes.start("sleep 2.5; echo late")
+    process = sandbox.processes.start("sleep 1.5; echo late")
     assert text(split(opened(sandbox, process, kind))[0]) == "late\n"
     sandbox.stop()
 
