@@ -45,11 +45,10 @@ static enum pump_result pump_once(struct stream *s)
     if (n <= 0)                 /* a terminal without users says EIO */
         return PUMP_OVER;
     pthread_mutex_lock(&p->lock);
-    if (!p->discards) {
+    if (!p->discards)
         proc_append_output(p, s->slot == SLOT_ERR ? FACT_ERR : FACT_OUT, read_room, (size_t) n);
-        pthread_cond_broadcast(&p->changed);
-    }
     pthread_mutex_unlock(&p->lock);
+    pthread_cond_broadcast(&p->changed);
     if ((size_t) n == sizeof read_room)
         grow_pipe(s);
     /* A short read from a pipe has emptied it; a terminal gives a line at a time. */

@@ -16,16 +16,16 @@ static struct reactor *reactor_of(const struct proc *p)
 
 /* ---- moving ---------------------------------------------------------------------------- */
 
-/* With the lock held. */
-static void move_to(struct proc *p, enum proc_state state)
+/* Who waits is told after the unlock, so that nobody wakes up only to wait for the lock. */
+static void unlock_and_tell(struct proc *p)
 {
-    p->view.state = state;
+    bool awaited = false;
+    for (enum proc_state s = 0; s <= p->view.state; s++)
+        awaited = awaited || p->waiting[s] > 0;
+    pthread_mutex_unlock(&p->lock);
     pthread_cond_broadcast(&p->changed);
-    for (enum proc_state s = 0; s <= state; s++)
-        if (p->waiting[s] > 0) {
-            pthread_cond_broadcast(&p->moved);
-            break;
-        }
+    if (awaited)
+        pthread_cond_broadcast(&p->moved);
 }
 
 /* A process whose facts cannot be kept any more has an end all the same: the view does not need the fact. */
@@ -54,8 +54,8 @@ static void finish(struct proc *p, bool held)
     if (f != NULL)
         f->flag = held;
     p->view.output_held = held;
-    move_to(p, PROC_FINISHED);
-    pthread_mutex_unlock(&p->lock);
+    p->view.state = PROC_FINISHED;
+    unlock_and_tell(p);
 }
 
 /* ---- steps ----------------------------------------------------------------------------- */
@@ -69,8 +69,8 @@ static void on_started(struct proc *p, const struct proc_happening *what)
     struct fact *f = proc_append_fact(p, FACT_STARTED);
     if (f != NULL)
         f->value = what->pid;
-    move_to(p, PROC_RUNNING);
-    pthread_mutex_unlock(&p->lock);
+    p->view.state = PROC_RUNNING;
+    unlock_and_tell(p);
     if (p->pty)
         proc_adopt_pty(p, what->fd);
     else
@@ -98,8 +98,8 @@ static void on_ended(struct proc *p, const struct proc_happening *what)
     note_end(p, &what->end);
     proc_close_stream(p, SLOT_IN);
     if (!over)
-        move_to(p, PROC_DRAINING);
-    pthread_mutex_unlock(&p->lock);
+        p->view.state = PROC_DRAINING;
+    unlock_and_tell(p);
     if (over)
         finish(p, false);
     else
