@@ -6,12 +6,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "engine/engine_priv.h"
 #include "tests/support/world.h"
 
 #define assert_text(buf, text) assert_string_equal(buf_cstr(&(buf)), text)
@@ -339,21 +341,44 @@ static void a_sandbox_whose_time_is_up_stops_by_itself(void **state)
     sandbox_unref(s);
 }
 
-static void a_killed_keeper_takes_its_sandbox_along(void **state)
+/* With namespaces there are two: bubblewrap, our child, and the keeper, process 1 of the sandbox. */
+static pid_t find_keeper(struct world *w, bool inner)
 {
-    struct world *w = *state;
+    size_t count;
+    struct census_entry *list = sandbox_census(w->sandbox, &count);
+    pid_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].is_keeper && (list[i].host_ppid == getpid()) != (inner && world_isolation() == ISOLATION_NAMESPACE))
+            found = list[i].host_pid;
+    free(list);
+    assert_int_not_equal(found, 0);
+    return found;
+}
+
+static void a_keeper_that_is_killed_takes_all_along(struct world *w, bool inner)
+{
     OUTCOME d = world_run(w, DAEMON("standdaemon"));
     assert_int_equal(d.view.end.value, 0);
     struct proc *p = world_start_line(w, "echo up; sleep 1000");
     world_await_output(p, "up");
     pid_t daemon = world_await_comm(w, "standdaemon");
-    kill(link_pid(w->sandbox->link), SIGKILL);
+    kill(find_keeper(w, inner), SIGKILL);
     OUTCOME o = world_finish(p);
     assert_died(&o, SIGKILL);
     assert_int_equal(await_closed(w->sandbox), SANDBOX_CLOSED);
     assert_int_equal(sandbox_get_stop_reason(w->sandbox), STOP_KEEPER_DIED);
     assert_true(world_await_death(daemon, 1000));
     assert_int_equal(world_zombies(), 0);
+}
+
+static void a_killed_keeper_takes_its_sandbox_along(void **state)
+{
+    a_keeper_that_is_killed_takes_all_along(*state, true);
+}
+
+static void a_killed_bubblewrap_takes_its_sandbox_along(void **state)
+{
+    a_keeper_that_is_killed_takes_all_along(*state, false);
 }
 
 static void the_keeper_cannot_be_killed_from_inside(void **state)
@@ -450,6 +475,7 @@ int main(void)
         T(two_stops_at_once_both_return_when_it_is_closed),
         T(a_sandbox_whose_time_is_up_stops_by_itself),
         T(a_killed_keeper_takes_its_sandbox_along),
+        T(a_killed_bubblewrap_takes_its_sandbox_along),
         T(the_keeper_cannot_be_killed_from_inside),
         T(a_reset_forgets_every_sandbox),
         T(a_grandchild_with_the_pipe_does_not_hold_the_end_up),
