@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { availableParallelism, loadavg } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.STANDBOX_SERVER;
 const READY_KEYS = ["standbox", "http", "grpc", "admin", "admin_token", "pid"];
@@ -14,7 +15,11 @@ const STOP_MS = 15_000;
 const TEST_MS = 60_000;
 const REAP_MS = 2_000; // a killed process may need a moment to leave /proc
 
+const ORDINARY_SPAWN_MS = 5;
+const MOST_SLOWNESS = 10;
 const STDERR_LINES = 40;
+const STACKS = fileURLToPath(new URL("../stacks", import.meta.url));
+const LOGS = process.env.STANDBOX_LOGS || tmpdir();
 const PATIENCE = Number(process.env.STANDBOX_PATIENCE || 1);
 
 export const ISOLATION = process.env.STANDBOX_ISOLATION || "auto";
@@ -39,9 +44,9 @@ export const { Hyperbrowser, HyperbrowserError } = require("@hyperbrowser/sdk");
 // Starting a program wakes, forks and schedules, like everything the tests do.
 function slowness() {
   const start = performance.now();
-  for (let n = 0; n < 5; n += 1) spawnSync("/bin/true");
-  const spawnMs = (performance.now() - start) / 5;
-  return Math.max(1, spawnMs / 5, loadavg()[0] / availableParallelism()) * PATIENCE;
+  for (let n = 0; n < 10; n += 1) spawnSync("/bin/true");
+  const spawnMs = (performance.now() - start) / 10;
+  return Math.min(Math.max(spawnMs / ORDINARY_SPAWN_MS, 1), MOST_SLOWNESS) * PATIENCE;
 }
 
 // So many milliseconds on an ordinary idle machine; on a busy one more, measured when they are over.
@@ -120,10 +125,10 @@ export class Server {
   static async start(...options) {
     const server = new Server();
     server.output = "";
-    // The usual soft limit of open files: raising it is the server's business.
+    // The usual soft limit of open files: raising it is the server's business.  It ends when we are killed.
     server.child = spawn(
       "/bin/sh",
-      ["-c", 'ulimit -S -n 1024; exec "$0" "$@"', BINARY, "--http", "127.0.0.1:0", ...options],
+      ["-c", 'ulimit -S -n 1024; exec setpriv --pdeathsig TERM "$0" "$@"', BINARY, "--http", "127.0.0.1:0", ...options],
       { stdio: ["ignore", "pipe", "pipe"], ...identity(SERVER_USER) },
     );
     server.child.stderr.on("data", (chunk) => (server.output += chunk));
@@ -155,11 +160,18 @@ export class Server {
     return new Deadline(READY_MS).guard(line, () => this.child.kill("SIGKILL"));
   }
 
+  #killHanging() {
+    const stacks = join(LOGS, `hang-${this.child.pid}.txt`);
+    spawnSync(STACKS, [String(this.child.pid), stacks]);
+    this.output += `\nstill there ${STOP_MS} ms after SIGTERM, see ${stacks}\n`;
+    this.child.kill("SIGKILL");
+  }
+
   // SIGTERM, and everything that has to be true afterwards.
   async stop() {
     const tree = descendants(this.child.pid);
     this.child.kill("SIGTERM");
-    const code = await new Deadline(STOP_MS).guard(this.ended, () => this.child.kill("SIGKILL"));
+    const code = await new Deadline(STOP_MS).guard(this.ended, () => this.#killHanging());
     const survivors = () => {
       const table = processes();
       return tree.filter(({ pid, start }) => isAlive(table.get(pid)) && table.get(pid).start === start);

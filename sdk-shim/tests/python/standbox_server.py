@@ -15,7 +15,11 @@ READY_KEYS = {"standbox", "http", "grpc", "admin", "admin_token", "pid"}
 READY_SECONDS = 20
 STOP_SECONDS = 15
 REAP_SECONDS = 2  # a killed process may need a moment to leave /proc
+ORDINARY_SPAWN_MS = 3
+MOST_SLOWNESS = 10
 STDERR_LINES = 40
+STACKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "stacks")
+LOGS = os.environ.get("STANDBOX_LOGS") or tempfile.gettempdir()
 PATIENCE = float(os.environ.get("STANDBOX_PATIENCE") or 1)
 
 
@@ -25,11 +29,10 @@ def slowness():
     Starting a program wakes, forks and schedules, like everything the tests do.
     """
     start = time.monotonic()
-    for _ in range(5):
+    for _ in range(10):
         subprocess.run(["/bin/true"], check=True)
-    spawn_ms = (time.monotonic() - start) * 1000 / 5
-    queue = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return max(1.0, spawn_ms / 5, queue) * PATIENCE
+    spawn_ms = (time.monotonic() - start) * 1000 / 10
+    return min(max(spawn_ms / ORDINARY_SPAWN_MS, 1), MOST_SLOWNESS) * PATIENCE
 
 
 class Deadline:
@@ -118,8 +121,8 @@ class Server:
         self._before = set(descendants(os.getpid()))
         self._folder = tempfile.mkdtemp()
         os.chmod(self._folder, 0o777)
-        # The usual soft limit of open files: raising it is the server's business.
-        limited = ["/bin/sh", "-c", 'ulimit -S -n 1024; exec "$0" "$@"']
+        # The usual soft limit of open files: raising it is the server's business.  It ends when we are killed.
+        limited = ["/bin/sh", "-c", 'ulimit -S -n 1024; exec setpriv --pdeathsig TERM "$0" "$@"']
         self.process = subprocess.Popen(
             [*limited, binary, "--http", "127.0.0.1:0", *options],
             stdin=subprocess.DEVNULL,
@@ -209,9 +212,11 @@ class Server:
             except subprocess.TimeoutExpired:
                 pass
         tree = self.survivors()
+        stacks = os.path.join(LOGS, f"hang-{self.process.pid}.txt")
+        subprocess.run([STACKS, str(self.process.pid), stacks], check=False)
         self.kill()
         raise AssertionError(
-            f"still there {STOP_SECONDS} s after SIGTERM; tree: {tree}\n{self.stderr()}"
+            f"still there {STOP_SECONDS} s after SIGTERM, see {stacks}; tree: {tree}\n{self.stderr()}"
         )
 
     def _ended(self):
