@@ -33,6 +33,7 @@ struct kept {
 struct spawner {
     pthread_t thread;
     volatile pid_t starting;   /* set by the kernel before the child can exit; 0 when idle */
+    bool busy;                 /* under lock; a start is under way, with or without a pid */
     uint64_t number;
     char *stack;               /* the vfork child runs on it */
     int index;
@@ -44,7 +45,8 @@ struct keeper {
     bool pid_namespace;        /* we are pid 1: kill(-1) reaches exactly the sandbox */
     pthread_mutex_t lock;      /* the table, spawners' `starting` */
     pthread_cond_t changed;    /* a spawner finished, or `childless` changed */
-    bool childless;            /* the reaper found no child at all and waits */
+    uint64_t starts;           /* how many children were started */
+    bool childless;            /* the reaper found no child at all and waits for the next start */
     struct kept *by_pid[TABLE_BUCKETS], *by_number[TABLE_BUCKETS];
     size_t entries;
     struct spawner spawners[KEEPER_MAX_SPAWNERS];

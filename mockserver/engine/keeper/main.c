@@ -94,9 +94,13 @@ static void serve_spawn(struct keeper *k, struct spawner *s, struct packet *p, i
 {
     pthread_mutex_lock(&k->lock);
     bool refused = k->stopping;
+    s->busy = !refused;
     pthread_mutex_unlock(&k->lock);
     if (!refused) {
         spawn_serve(k, s, &p->request, p->text, fds, fd_count);
+        pthread_mutex_lock(&k->lock);
+        s->busy = false;
+        pthread_mutex_unlock(&k->lock);
         return;
     }
     for (size_t i = 0; i < fd_count; i++)

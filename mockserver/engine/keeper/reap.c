@@ -13,14 +13,25 @@ static bool is_being_started(const struct keeper *k, pid_t pid)
     return false;
 }
 
-/* No child at all: nothing can exit until a spawner is done with the next one. */
-static void wait_for_children(struct keeper *k)
+static uint64_t count_starts(struct keeper *k)
 {
     pthread_mutex_lock(&k->lock);
-    k->childless = true;
-    pthread_cond_broadcast(&k->changed);
-    while (k->childless)
+    uint64_t starts = k->starts;
+    pthread_mutex_unlock(&k->lock);
+    return starts;
+}
+
+/* No child at all: nothing can exit until the next start.  One that came since we counted, before we looked for
+   children or after, is not slept over. */
+static void wait_for_start(struct keeper *k, uint64_t counted)
+{
+    pthread_mutex_lock(&k->lock);
+    while (k->starts == counted) {
+        k->childless = true;
+        pthread_cond_broadcast(&k->changed);
         pthread_cond_wait(&k->changed, &k->lock);
+    }
+    k->childless = false;
     pthread_mutex_unlock(&k->lock);
 }
 
@@ -54,11 +65,12 @@ _Noreturn void reaper_run(struct keeper *k)
 {
     for (;;) {
         siginfo_t si = { 0 };
+        uint64_t starts = count_starts(k);
         int rc = waitid(P_ALL, 0, &si, WEXITED | WNOWAIT | __WALL);
         if (rc == 0)
             reap_one(k, si.si_pid);
         else if (errno == ECHILD)
-            wait_for_children(k);
+            wait_for_start(k, starts);
         else if (errno != EINTR)
             abort();
     }

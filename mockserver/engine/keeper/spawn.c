@@ -225,6 +225,7 @@ static void settle(struct keeper *k, struct spawner *s, struct child_plan *plan,
         keeper_report(k, &(struct keeper_report) { .event = KEEPER_STARTED, .number = number,
                                                    .value = pid }, master >= 0 ? &master : NULL);
     s->starting = 0;
+    k->starts++;
     k->childless = false;
     pthread_cond_broadcast(&k->changed);
     pthread_mutex_unlock(&k->lock);

@@ -223,7 +223,7 @@ static bool is_childless(struct keeper *k)
     pthread_mutex_lock(&k->lock);
     bool idle = k->childless;
     for (int i = 0; i < k->spawner_count; i++)
-        idle = idle && k->spawners[i].starting == 0;
+        idle = idle && !k->spawners[i].busy;
     pthread_mutex_unlock(&k->lock);
     return idle;
 }
