@@ -87,6 +87,16 @@ static void handle(void *arg, struct exchange *x)
     reply_not_found(x);
 }
 
+static bool takes_raw_body(void *arg, const struct exchange *x)
+{
+    struct server *s = arg;
+    for (size_t i = 0; i < COUNT(vendors); i++) {
+        if (vendors[i]->claims(s->selves[i], x))
+            return vendors[i]->takes_raw_body(s->selves[i], x);
+    }
+    return false;
+}
+
 static void reset(void *arg)
 {
     struct server *s = arg;
@@ -297,6 +307,7 @@ static int start_http(struct server *s, struct err *err)
         .allow_remote = s->options->allow_remote,
         .extra_hosts = s->hosts,
         .handle = handle,
+        .takes_raw_body = takes_raw_body,
         .arg = s,
     };
     return http_server_new(&s->http, &config, err);

@@ -109,6 +109,8 @@ struct dialect {
     /* Is this request mine?  By path prefix or host; the first dialect that says yes handles it. */
     bool (*claims)(void *self, const struct exchange *x);
     void (*handle)(void *self, struct exchange *x);          /* answers exactly once */
+    /* May the body be something else than JSON (an upload)?  Asked before handle, which may answer without reading. */
+    bool (*takes_raw_body)(void *self, const struct exchange *x);
     /* Forget what belongs to past sandboxes (admin reset); the engine's sandboxes are gone already. */
     void (*reset)(void *self);
     /* Its settings as "name=value" list `assignments` (NULL: none) makes them, one line each.  ERR_INVALID names

@@ -125,10 +125,10 @@ describe("what is not there yet says so", () => {
   }
 
   it(
-    "files.upload, whose body is no JSON: that may be said first",
+    "files.upload, whose body is no JSON, is not refused for that",
     given(async (sandbox) => {
       const error = await refusal(() => sandbox.files.upload("/tmp/file", Buffer.from("bytes")));
-      assert.ok([415, 501].includes(error.statusCode));
+      assert.deepEqual([error.statusCode, error.code], [501, "not_supported"]);
     }),
   );
 });

@@ -164,9 +164,9 @@ def test_what_is_not_there_yet_says_so(sandbox, call):
     assert error.request_id
 
 
-def test_upload_is_refused(sandbox):
-    """Its body is no JSON: that may be said first."""
+def test_upload_is_refused_as_not_there_and_not_for_its_type(sandbox):
+    """Its body is no JSON."""
     with pytest.raises(HyperbrowserError) as caught:
         sandbox.files.upload("/tmp/file", b"bytes")
-    assert caught.value.status_code in (415, 501)
+    assert (caught.value.status_code, caught.value.code) == (501, "not_supported")
     assert caught.value.retryable is False
