@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static ssize_t read_file(const char *path, char *out, size_t room)
+ssize_t procfs_read_file(const char *path, char *out, size_t room)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -24,11 +24,11 @@ static ssize_t read_file(const char *path, char *out, size_t room)
 }
 
 /* The name in brackets may hold brackets itself: fields start behind the last one. */
-static bool read_entry(pid_t pid, struct procfs_entry *out)
+bool procfs_read(pid_t pid, struct procfs_entry *out)
 {
     char path[64], text[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
-    if (read_file(path, text, sizeof text) <= 0)
+    if (procfs_read_file(path, text, sizeof text) <= 0)
         return false;
     char *open_bracket = strchr(text, '('), *close_bracket = strrchr(text, ')');
     if (open_bracket == NULL || close_bracket == NULL)
@@ -36,16 +36,24 @@ static bool read_entry(pid_t pid, struct procfs_entry *out)
     *out = (struct procfs_entry) { .pid = pid };
     size_t len = (size_t) (close_bracket - open_bracket - 1);
     memcpy(out->comm, open_bracket + 1, len < 16 ? len : 16);
-    return sscanf(close_bracket + 1, " %c %d", &out->state, &out->ppid) == 2;
+    return sscanf(close_bracket + 1,
+                  " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &out->state,
+                  &out->ppid, &out->pgrp, &out->session, &out->start_time) == 5;
 }
 
-static struct procfs_entry *read_all(size_t *out_count)
+static int by_pid(const void *a, const void *b)
+{
+    pid_t x = ((const struct procfs_entry *) a)->pid, y = ((const struct procfs_entry *) b)->pid;
+    return (x > y) - (x < y);
+}
+
+struct procfs_entry *procfs_list(size_t *out_count)
 {
     struct procfs_entry *list = NULL, entry;
     size_t count = 0, cap = 0;
     DIR *proc = opendir("/proc");
     for (struct dirent *e; proc != NULL && (e = readdir(proc)) != NULL;) {
-        if (!isdigit((unsigned char) e->d_name[0]) || !read_entry((pid_t) strtol(e->d_name, NULL, 10), &entry))
+        if (!isdigit((unsigned char) e->d_name[0]) || !procfs_read((pid_t) strtol(e->d_name, NULL, 10), &entry))
             continue;
         if (count == cap) {
             cap = cap == 0 ? 256 : cap * 2;
@@ -58,26 +66,42 @@ static struct procfs_entry *read_all(size_t *out_count)
     }
     if (proc != NULL)
         closedir(proc);
+    if (count > 0)
+        qsort(list, count, sizeof *list, by_pid);
     *out_count = count;
     return list;
 }
 
-static int by_pid(const void *a, const void *b)
+struct procfs_entry *procfs_find(struct procfs_entry *list, size_t count, pid_t pid)
 {
-    pid_t x = ((const struct procfs_entry *) a)->pid, y = ((const struct procfs_entry *) b)->pid;
-    return (x > y) - (x < y);
+    struct procfs_entry key = { .pid = pid };
+    return count == 0 ? NULL : bsearch(&key, list, count, sizeof *list, by_pid);
 }
 
-static void spread(struct procfs_entry *list, size_t count)
+void procfs_spread_below(struct procfs_entry *list, size_t count, pid_t root)
 {
     for (bool changed = true; changed;) {
         changed = false;
         for (size_t i = 0; i < count; i++) {
-            struct procfs_entry key = { .pid = list[i].ppid };
-            const struct procfs_entry *parent =
-                list[i].is_below ? NULL : bsearch(&key, list, count, sizeof *list, by_pid);
-            if (parent != NULL && parent->is_below)
+            if (list[i].is_below)
+                continue;
+            const struct procfs_entry *parent = procfs_find(list, count, list[i].ppid);
+            if (list[i].ppid == root || (parent != NULL && parent->is_below))
                 list[i].is_below = changed = true;
+        }
+    }
+}
+
+void procfs_spread_marks(struct procfs_entry *list, size_t count)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t i = 0; i < count; i++) {
+            if (list[i].is_marked)
+                continue;
+            const struct procfs_entry *parent = procfs_find(list, count, list[i].ppid);
+            if (parent != NULL && parent->is_marked)
+                list[i].is_marked = changed = true;
         }
     }
 }
@@ -85,14 +109,10 @@ static void spread(struct procfs_entry *list, size_t count)
 struct procfs_entry *procfs_tree(pid_t root, size_t *out_count)
 {
     size_t count, kept = 0;
-    struct procfs_entry *list = read_all(&count);
-    if (count > 0)
-        qsort(list, count, sizeof *list, by_pid);
+    struct procfs_entry *list = procfs_list(&count);
+    procfs_spread_below(list, count, root);
     for (size_t i = 0; i < count; i++)
-        list[i].is_below = list[i].pid == root;
-    spread(list, count);
-    for (size_t i = 0; i < count; i++)
-        if (list[i].is_below)
+        if (list[i].is_below || list[i].pid == root)
             list[kept++] = list[i];
     *out_count = kept;
     return list;
@@ -102,7 +122,7 @@ pid_t procfs_inner_pid(pid_t pid)
 {
     char path[64], text[4096];
     snprintf(path, sizeof path, "/proc/%d/status", (int) pid);
-    char *line = read_file(path, text, sizeof text) <= 0 ? NULL : strstr(text, "\nNSpid:");
+    char *line = procfs_read_file(path, text, sizeof text) <= 0 ? NULL : strstr(text, "\nNSpid:");
     if (line == NULL)
         return pid;
     line += strlen("\nNSpid:");

@@ -1,5 +1,5 @@
 /*
- * What /proc says about processes.  Thread: any.
+ * What /proc says about processes.  Shared by the engine and the keeper.  Thread: any.
  */
 #ifndef STANDBOX_ENGINE_PROCFS_H
 #define STANDBOX_ENGINE_PROCFS_H
@@ -9,14 +9,30 @@
 #include <sys/types.h>
 
 struct procfs_entry {
-    pid_t pid, ppid;
-    char state;          /* R S D Z T ... */
+    pid_t pid, ppid, pgrp, session;
+    unsigned long long start_time;  /* with the pid it names one process for ever */
+    char state;                     /* R S D Z T ... */
     char comm[17];
-    bool is_below;       /* descends from the root asked for */
+    bool is_below;                  /* descends from the root asked for */
+    bool is_marked;                 /* the caller's */
 };
 
-/* Every process of the machine that `root` is or is an ancestor of, in no order.  Free the array. */
+/* One process; false when it is gone. */
+bool procfs_read(pid_t pid, struct procfs_entry *out);
+
+/* Every process that can be seen, by pid.  Free the array; NULL when there is none to be had. */
+struct procfs_entry *procfs_list(size_t *out_count);
+struct procfs_entry *procfs_find(struct procfs_entry *list, size_t count, pid_t pid);
+/* Set is_below of every process that descends from `root`, but not of root itself. */
+void procfs_spread_below(struct procfs_entry *list, size_t count, pid_t root);
+/* Give every child the mark of its parent. */
+void procfs_spread_marks(struct procfs_entry *list, size_t count);
+
+/* Only `root` and those below it. */
 struct procfs_entry *procfs_tree(pid_t root, size_t *out_count);
+
+/* A file of at most room - 1 bytes, NUL-terminated; bytes read or -1. */
+ssize_t procfs_read_file(const char *path, char *out, size_t room);
 
 /* The pid as the innermost pid namespace numbers it; `pid` itself when that cannot be read. */
 pid_t procfs_inner_pid(pid_t pid);

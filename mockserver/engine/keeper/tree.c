@@ -1,8 +1,5 @@
 /* Find and kill descendants.  Reads /proc, because a process can leave its group, session and parent. */
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,114 +9,21 @@
 #include <unistd.h>
 
 #include "engine/keeper/keeper.h"
+#include "engine/procfs.h"
 
-struct seen {
-    pid_t pid, ppid, pgrp, session;
-    char state;
-    unsigned long long start_time;
-    bool is_ours;      /* descends from the keeper */
-    bool is_member;    /* belongs to what is to be killed */
-};
+#define MAX_ENVIRONMENT (256u * 1024u)
 
-struct snapshot {
-    struct seen *list;
-    size_t count, cap;
-};
-
-static ssize_t read_small_file(const char *path, char *out, size_t room)
+static bool is_alive(const struct procfs_entry *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    size_t len = 0;
-    ssize_t n;
-    while (len + 1 < room && (n = read(fd, out + len, room - 1 - len)) > 0)
-        len += (size_t) n;
-    close(fd);
-    out[len] = '\0';
-    return (ssize_t) len;
-}
-
-/* The name in brackets may hold anything, brackets too: fields start behind the last one. */
-static bool read_stat(pid_t pid, struct seen *out)
-{
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
-    if (read_small_file(path, text, sizeof text) <= 0)
-        return false;
-    char *after = strrchr(text, ')');
-    *out = (struct seen) { .pid = pid };
-    return after != NULL &&
-           sscanf(after + 1, " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                  &out->state, &out->ppid, &out->pgrp, &out->session, &out->start_time) == 5;
-}
-
-static bool is_alive(const struct seen *s)
-{
-    return s->state != 'Z' && s->state != 'X';
-}
-
-static void snapshot_add(struct snapshot *snap, const struct seen *s)
-{
-    if (snap->count == snap->cap) {
-        size_t cap = snap->cap == 0 ? 128 : snap->cap * 2;
-        struct seen *list = realloc(snap->list, cap * sizeof *list);
-        if (list == NULL)
-            return;      /* the next round sees what this one missed */
-        snap->list = list;
-        snap->cap = cap;
-    }
-    snap->list[snap->count++] = *s;
-}
-
-static void snapshot_take(struct snapshot *snap)
-{
-    snap->count = 0;
-    DIR *proc = opendir("/proc");
-    if (proc == NULL)
-        return;
-    struct seen s;
-    for (struct dirent *e; (e = readdir(proc)) != NULL;)
-        if (isdigit((unsigned char) e->d_name[0]) && read_stat((pid_t) strtol(e->d_name, NULL, 10), &s))
-            snapshot_add(snap, &s);
-    closedir(proc);
-}
-
-static struct seen *snapshot_find(const struct snapshot *snap, pid_t pid)
-{
-    for (size_t i = 0; i < snap->count; i++)
-        if (snap->list[i].pid == pid)
-            return &snap->list[i];
-    return NULL;
-}
-
-/* Spread `is_ours` and `is_member` from parents to children until nothing changes. */
-static void snapshot_spread(struct snapshot *snap, pid_t keeper)
-{
-    bool changed = true;
-    while (changed) {
-        changed = false;
-        for (size_t i = 0; i < snap->count; i++) {
-            struct seen *s = &snap->list[i];
-            const struct seen *parent = snapshot_find(snap, s->ppid);
-            bool ours = s->ppid == keeper || (parent != NULL && parent->is_ours);
-            bool member = parent != NULL && parent->is_member;
-            if ((ours && !s->is_ours) || (member && !s->is_member)) {
-                s->is_ours |= ours;
-                s->is_member |= member;
-                changed = true;
-            }
-        }
-    }
+    return e->state != 'Z' && e->state != 'X';
 }
 
 static bool has_mark(pid_t pid, const char *mark)
 {
-    enum { ROOM = 256 * 1024 };
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/environ", (int) pid);
-    char *text = malloc(ROOM);
-    ssize_t len = text == NULL ? -1 : read_small_file(path, text, ROOM);
+    char *text = malloc(MAX_ENVIRONMENT);
+    ssize_t len = text == NULL ? -1 : procfs_read_file(path, text, MAX_ENVIRONMENT);
     bool found = false;
     for (const char *at = text; !found && len > 0 && at < text + len; at += strlen(at) + 1)
         found = strcmp(at, mark) == 0;
@@ -127,41 +31,40 @@ static bool has_mark(pid_t pid, const char *mark)
     return found;
 }
 
-/* Which of ours belong to process `number` (root pid, unless that pid is somebody else's by now). */
-static void mark_members(struct snapshot *snap, pid_t keeper, uint64_t number, pid_t root)
+/* Which of ours belong to process `number` (root pid, or 0 when that pid is somebody else's by now). */
+static void mark_members(struct procfs_entry *list, size_t count, pid_t keeper, uint64_t number, pid_t root)
 {
     char mark[64];
     snprintf(mark, sizeof mark, KEEPER_MARK "%llu", (unsigned long long) number);
-    snapshot_spread(snap, keeper);
-    for (size_t i = 0; i < snap->count; i++) {
-        struct seen *s = &snap->list[i];
-        if (s->is_ours)
-            s->is_member = (root > 0 && (s->pid == root || s->pgrp == root || s->session == root)) ||
-                           has_mark(s->pid, mark);
+    procfs_spread_below(list, count, keeper);
+    for (size_t i = 0; i < count; i++) {
+        struct procfs_entry *e = &list[i];
+        if (e->is_below)
+            e->is_marked = (root > 0 && (e->pid == root || e->pgrp == root || e->session == root)) ||
+                           has_mark(e->pid, mark);
     }
-    snapshot_spread(snap, keeper);
+    procfs_spread_marks(list, count);
 }
 
 /* A pidfd pins the process: between the second look and the signal the pid cannot change hands. */
-static void kill_exactly(const struct seen *s)
+static void kill_exactly(const struct procfs_entry *e)
 {
-    int fd = (int) syscall(SYS_pidfd_open, s->pid, 0);
+    int fd = (int) syscall(SYS_pidfd_open, e->pid, 0);
     if (fd < 0)
         return;
-    struct seen now;
-    if (read_stat(s->pid, &now) && now.start_time == s->start_time)
+    struct procfs_entry now;
+    if (procfs_read(e->pid, &now) && now.start_time == e->start_time)
         syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
     close(fd);
 }
 
-static int kill_members(const struct snapshot *snap, pid_t keeper)
+static int kill_marked(const struct procfs_entry *list, size_t count, pid_t keeper)
 {
     int alive = 0;
-    for (size_t i = 0; i < snap->count; i++) {
-        const struct seen *s = &snap->list[i];
-        if (!s->is_member || s->pid == keeper || !is_alive(s))
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i].is_marked || list[i].pid == keeper || !is_alive(&list[i]))
             continue;
-        kill_exactly(s);
+        kill_exactly(&list[i]);
         alive++;
     }
     return alive;
@@ -189,32 +92,38 @@ static pid_t root_still_ours(struct keeper *k, uint64_t number, pid_t root)
     return taken ? 0 : root;
 }
 
-int tree_kill(struct keeper *k, uint64_t number, pid_t root, int64_t limit_ms)
+static int kill_tree_once(struct keeper *k, uint64_t number, pid_t root)
 {
-    struct snapshot snap = { 0 };
-    int64_t end = now_ms() + limit_ms;
-    int alive;
-    for (int wait = 1;; wait = wait < 16 ? wait * 2 : 16) {
-        snapshot_take(&snap);
-        mark_members(&snap, k->self, number, root_still_ours(k, number, root));
-        alive = kill_members(&snap, k->self);
-        if (alive == 0 || now_ms() >= end)
-            break;
-        pause_ms(wait);
-    }
-    free(snap.list);
+    size_t count;
+    struct procfs_entry *list = procfs_list(&count);
+    mark_members(list, count, k->self, number, root_still_ours(k, number, root));
+    int alive = kill_marked(list, count, k->self);
+    free(list);
     return alive;
 }
 
-static int kill_all_once(struct keeper *k, struct snapshot *snap)
+int tree_kill(struct keeper *k, uint64_t number, pid_t root, int64_t limit_ms)
+{
+    int64_t end = now_ms() + limit_ms;
+    int alive;
+    for (int wait = 1; (alive = kill_tree_once(k, number, root)) > 0 && now_ms() < end;
+         wait = wait < 16 ? wait * 2 : 16)
+        pause_ms(wait);
+    return alive;
+}
+
+static int kill_all_once(struct keeper *k)
 {
     if (k->pid_namespace)
         kill(-1, SIGKILL);
-    snapshot_take(snap);
-    snapshot_spread(snap, k->self);
-    for (size_t i = 0; i < snap->count; i++)
-        snap->list[i].is_member = snap->list[i].is_ours;
-    return kill_members(snap, k->self);
+    size_t count;
+    struct procfs_entry *list = procfs_list(&count);
+    procfs_spread_below(list, count, k->self);
+    for (size_t i = 0; i < count; i++)
+        list[i].is_marked = list[i].is_below;
+    int alive = kill_marked(list, count, k->self);
+    free(list);
+    return alive;
 }
 
 /* Done when the reaper has found no child left: then every exit has been reported, too. */
@@ -230,15 +139,13 @@ static bool is_childless(struct keeper *k)
 
 int tree_kill_all(struct keeper *k, int64_t limit_ms)
 {
-    struct snapshot snap = { 0 };
     int64_t end = now_ms() + limit_ms;
     int alive = 0;
     while (!is_childless(k)) {
-        alive = kill_all_once(k, &snap);
+        alive = kill_all_once(k);
         if (now_ms() >= end)
             break;
         pause_ms(1);
     }
-    free(snap.list);
     return alive;
 }
