@@ -198,7 +198,7 @@ static void five_thousand_processes_leave_nothing_behind(void **state)
     int64_t end = mono_ns() + WORLD_LIMIT_MS * 1000000LL;
     while (world_open_fds() > fds && mono_ns() < end)
         sched_yield();
-    assert_int_equal(world_open_fds(), fds);
+    assert_true(world_open_fds() <= fds);
     size_t after = resident_kib();
     if (after > kib + MEMORY_SLACK_KIB)
         fail_msg("memory grew from %zu to %zu KiB", kib, after);
@@ -220,7 +220,7 @@ static void sandboxes_leave_nothing_behind(void **state)
         assert_int_equal(sandbox_stop(s, STOP_REQUEST, NULL), 0);
         sandbox_unref(s);
     }
-    assert_int_equal(world_open_fds(), fds);
+    assert_true(world_open_fds() <= fds);
     assert_int_equal(world_zombies(), 0);
 }
 

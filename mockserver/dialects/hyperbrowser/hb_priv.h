@@ -167,6 +167,8 @@ int64_t hb_started_ms(const struct proc_view *view);
 
 /* A Summary as a whole object named `name` (NULL: bare). */
 void hb_write_summary(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc);
+/* The data of protocol B's first event, a bare Summary. */
+void hb_write_started(struct jsonw *w, const struct hb_settings *settings, struct proc *proc);
 
 /* A Result as a whole object: with the output within the result window... */
 void hb_write_result(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc);

@@ -52,22 +52,40 @@ static void write_times(struct jsonw *w, const struct proc_view *view)
         jsonw_null(w, "completed_at");
 }
 
+static void write_summary(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc,
+                          const struct proc_view *view)
+{
+    jsonw_object(w, name);
+    jsonw_str(w, "id", proc_id(proc));
+    jsonw_str(w, "status", hb_status_name(hb_status_of(view)));
+    jsonw_str(w, "command", proc_display(proc));
+    jsonw_str(w, "cwd", proc_cwd(proc));
+    if (view->pid > 0)
+        jsonw_int(w, "pid", view->pid);
+    else
+        jsonw_null(w, "pid");
+    write_exit_code(w, settings, view);
+    write_times(w, view);
+    jsonw_end_object(w);
+}
+
 void hb_write_summary(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc)
 {
     struct proc_view view;
     proc_get_view(proc, &view);
-    jsonw_object(w, name);
-    jsonw_str(w, "id", proc_id(proc));
-    jsonw_str(w, "status", hb_status_name(hb_status_of(&view)));
-    jsonw_str(w, "command", proc_display(proc));
-    jsonw_str(w, "cwd", proc_cwd(proc));
-    if (view.pid > 0)
-        jsonw_int(w, "pid", view.pid);
-    else
-        jsonw_null(w, "pid");
-    write_exit_code(w, settings, &view);
-    write_times(w, &view);
-    jsonw_end_object(w);
+    write_summary(w, name, settings, proc, &view);
+}
+
+/* As it was when it started, even if it has ended since: the end has an event of its own. */
+void hb_write_started(struct jsonw *w, const struct hb_settings *settings, struct proc *proc)
+{
+    struct proc_view view;
+    proc_get_view(proc, &view);
+    if (view.ended && view.end.kind != FACT_START_FAILED) {
+        view.ended = view.timed_out = false;
+        view.state = PROC_RUNNING;
+    }
+    write_summary(w, NULL, settings, proc, &view);
 }
 
 /* A window that begins inside a character: what is left of it would show as U+FFFD. */

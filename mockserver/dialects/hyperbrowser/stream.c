@@ -192,7 +192,7 @@ void hb_stream_start(struct hb *hb, struct exchange *x, struct proc *proc, struc
     struct feed feed = { .hb = hb, .x = x, .proc = proc, .reader = reader, .emit = emit_base64 };
     struct jsonw w;
     open_event(&feed.out, &w, "started");
-    hb_write_summary(&w, NULL, &hb->settings, proc);
+    hb_write_started(&w, &hb->settings, proc);
     close_event(&feed.out);
     if (x->ops->stream_begin(x, 200, SSE_TYPE) == 0 && flush(&feed) == 0) {
         enum read_result result = run(&feed);
