@@ -481,6 +481,12 @@ static int serve(const struct options *options)
     }
     print_welcome(&server);
     print_ready_line(&server);
+    /* It serves already, with a few threads. */
+    if (http_server_await_workers(server.http, &err) != 0) {
+        fprintf(stderr, "standbox: --max-streams %u: %s\n", options->max_streams, err.text);
+        server_stop(&server);
+        return EXIT_FAILURE;
+    }
     wait_for_signal(&watch);
     pthread_t thread;
     if (pthread_create(&thread, NULL, exit_when_asked_again, &watch) == 0)

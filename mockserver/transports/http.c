@@ -10,8 +10,6 @@
 #include "transports/http_priv.h"
 
 #define SPARE_WORKERS 64               /* for calls beside the streams: kill, stdin, admin */
-#define MAX_HEAD_BYTES 16384
-#define KEEP_ALIVE_MS 15000
 #define DEFAULT_BODY_BYTES (32u * 1024 * 1024)
 #define DEFAULT_HEADER_TIMEOUT_MS 30000
 #define MAX_STREAMS 30000
@@ -20,7 +18,8 @@
 
 static struct http_server *server_of(const struct mg_connection *mg)
 {
-    return mg_get_user_data(mg_get_context(mg));
+    const struct http_context *context = mg_get_user_data(mg_get_context(mg));
+    return context->server;
 }
 
 /* A new connection, on the worker that will serve it.  Who it is, civetweb tells only with a request. */
@@ -92,17 +91,12 @@ static void on_close(const struct mg_connection *mg)
     conns_remove(conn);
 }
 
-/* Nothing is logged; what goes wrong at the start becomes the error's text. */
-static int on_complaint(const struct mg_connection *mg, const char *message)
+void http_set_callbacks(struct mg_callbacks *callbacks)
 {
-    struct http_server *server = server_of(mg);
-    if (server == NULL || atomic_load(&server->started))
-        return 1;
-    pthread_mutex_lock(&server->conns.lock);
-    if (server->complaint[0] == '\0')
-        snprintf(server->complaint, sizeof server->complaint, "%s", message);
-    pthread_mutex_unlock(&server->conns.lock);
-    return 1;
+    callbacks->begin_request = on_request;
+    callbacks->http_error = on_bad_request;
+    callbacks->init_connection = on_connection;
+    callbacks->connection_close = on_close;
 }
 
 /* ---- the start ------------------------------------------------------------------------- */
@@ -110,14 +104,12 @@ static int on_complaint(const struct mg_connection *mg, const char *message)
 static int check_config(struct http_server *server, struct err *err)
 {
     struct http_config *config = &server->config;
-    struct in_addr v4;
-    struct in6_addr v6;
     char bare[64] = "";
     size_t len = strlen(config->address);
     if (config->address[0] == '[' && len > 2 && len < sizeof bare && config->address[len - 1] == ']')
         memcpy(bare, config->address + 1, len - 2);
-    bool is_v4 = inet_pton(AF_INET, config->address, &v4) == 1;
-    bool is_v6 = !is_v4 && inet_pton(AF_INET6, bare, &v6) == 1;
+    bool is_v4 = inet_pton(AF_INET, config->address, &server->v4) == 1;
+    bool is_v6 = !is_v4 && inet_pton(AF_INET6, bare, &server->v6) == 1;
     if (!is_v4 && !is_v6)
         return err_set(err, ERR_INVALID, 0, "%s is not an address such as 127.0.0.1", config->address);
     if (is_v6 && !mg_check_feature(MG_FEATURES_IPV6))   /* Debian's has none */
@@ -126,58 +118,35 @@ static int check_config(struct http_server *server, struct err *err)
         return err_set(err, ERR_INVALID, 0, "%d is not a port", config->port);
     if (config->max_streams == 0 || config->max_streams > MAX_STREAMS)
         return err_set(err, ERR_INVALID, 0, "the number of streams must be from 1 to %d", MAX_STREAMS);
-    bool is_loopback = is_v4 ? ntohl(v4.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&v6);
+    bool is_loopback = is_v4 ? ntohl(server->v4.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&server->v6);
     if (!is_loopback && !config->allow_remote)
         return err_set(err, ERR_INVALID, 0, "%s can be reached from outside: that needs --allow-remote",
                        config->address);
-    server->wildcard = is_v4 ? v4.s_addr == 0 : IN6_IS_ADDR_UNSPECIFIED(&v6);
+    server->is_v4 = is_v4;
+    server->wildcard = is_v4 ? server->v4.s_addr == 0 : IN6_IS_ADDR_UNSPECIFIED(&server->v6);
+    snprintf(server->address_text, sizeof server->address_text, "%s", config->address);
     return 0;
 }
 
-static int start_civetweb(struct http_server *server, struct err *err)
+bool http_is_bound_to(const struct http_server *server, int fd, int port)
 {
-    const struct http_config *config = &server->config;
-    char port[96], workers[16], patience[16], keep[16], head[16];
-    snprintf(port, sizeof port, "%s:%d", config->address, config->port);
-    snprintf(workers, sizeof workers, "%u", server->workers);
-    snprintf(patience, sizeof patience, "%u", config->header_timeout_ms);
-    snprintf(keep, sizeof keep, "%d", KEEP_ALIVE_MS);
-    snprintf(head, sizeof head, "%d", MAX_HEAD_BYTES);
-    const char *options[] = {
-        "listening_ports", port,        "num_threads", workers,         "request_timeout_ms", patience,
-        "enable_keep_alive", "yes",     "keep_alive_timeout_ms", keep,  "tcp_nodelay", "1",
-        "max_request_size", head,       "connection_queue", "1024",     "listen_backlog", "4096",
-        "decode_url", "no",             "enable_auth_domain_check", "no", "enable_directory_listing", "no",
-        NULL,
-    };
-    struct mg_callbacks callbacks = {
-        .begin_request = on_request,
-        .http_error = on_bad_request,
-        .init_connection = on_connection,
-        .connection_close = on_close,
-        .log_message = on_complaint,
-    };
-    char text[256] = "";
-    struct mg_init_data init = { .callbacks = &callbacks, .user_data = server, .configuration_options = options };
-    struct mg_error_data error = { .text = text, .text_buffer_size = sizeof text };
-    server->mg = mg_start2(&init, &error);
-    atomic_store(&server->started, true);
-    if (server->mg != NULL && server->complaint[0] == '\0')
-        return 0;
-    if (server->mg != NULL)
-        mg_stop(server->mg);
-    return err_set(err, ERR_IO, 0, "listen on %s: %s", port, server->complaint[0] != '\0' ? server->complaint : text);
+    union { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; } at;
+    socklen_t len = sizeof at;
+    if (getsockname(fd, &at.any, &len) != 0)
+        return false;
+    if (at.any.sa_family == AF_INET && server->is_v4)
+        return ntohs(at.v4.sin_port) == port && at.v4.sin_addr.s_addr == server->v4.s_addr;
+    return at.any.sa_family == AF_INET6 && !server->is_v4 && ntohs(at.v6.sin6_port) == port
+           && IN6_ARE_ADDR_EQUAL(&at.v6.sin6_addr, &server->v6);
 }
 
-static void note_address(struct http_server *server)
+void http_note_port(struct http_server *server, int port)
 {
-    struct mg_server_port ports[4];
-    int n = mg_get_server_ports(server->mg, 4, ports);
-    server->port = n > 0 ? ports[0].port : server->config.port;
-    const char *address = server->config.address;
+    server->port = port;
+    const char *address = server->address_text;
     if (server->wildcard)
         address = address[0] == '[' ? "[::1]" : "127.0.0.1";
-    snprintf(server->url, sizeof server->url, "http://%s:%d", address, server->port);
+    snprintf(server->url, sizeof server->url, "http://%s:%d", address, port);
 }
 
 static void fill_defaults(struct http_server *server)
@@ -187,7 +156,7 @@ static void fill_defaults(struct http_server *server)
         config->max_body_bytes = DEFAULT_BODY_BYTES;
     if (config->header_timeout_ms == 0)
         config->header_timeout_ms = DEFAULT_HEADER_TIMEOUT_MS;
-    server->workers = config->max_streams + SPARE_WORKERS;
+    atomic_store(&server->stream_limit, config->max_streams);
 }
 
 int http_server_new(struct http_server **out_server, const struct http_config *config, struct err *err)
@@ -198,12 +167,12 @@ int http_server_new(struct http_server **out_server, const struct http_config *c
     server->config = *config;
     fill_defaults(server);
     mg_init_library(MG_FEATURES_DEFAULT);
-    if (check_config(server, err) < 0 || conns_init(&server->conns, server->workers, err) < 0)
+    unsigned workers = config->max_streams + SPARE_WORKERS;
+    if (check_config(server, err) < 0 || conns_init(&server->conns, workers, err) < 0)
         goto free_server;
-    if (start_civetweb(server, err) < 0)
-        goto fini_conns;
-    note_address(server);
     server->config.address = NULL;
+    if (pool_start(server, workers, err) < 0)
+        goto fini_conns;
     *out_server = server;
     return 0;
 fini_conns:
@@ -221,14 +190,16 @@ const char *http_server_url(const struct http_server *server)
     return server->url;
 }
 
+int http_server_await_workers(struct http_server *server, struct err *err)
+{
+    return pool_await(&server->pool, err);
+}
+
 void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
-    atomic_store(&server->stopping, true);
-    /* civetweb's threads look only every other second whether they should stop, unless something happens. */
-    conns_wake_all(&server->conns, server->port);
-    mg_stop(server->mg);
+    pool_stop(server);
     conns_fini(&server->conns);
     mg_exit_library();
     free(server);

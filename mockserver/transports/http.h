@@ -36,8 +36,13 @@ struct http_config {
     void *arg;
 };
 
-/* Bind, start worker threads, serve.  Loopback addresses only unless allow_remote. */
+/* Bind and serve: at once with a few worker threads, while the others still start.  Loopback addresses only unless
+   allow_remote. */
 int http_server_new(struct http_server **out_server, const struct http_config *config, struct err *err);
+
+/* Wait until all workers run.  -1: they could not be started; the server goes on with the few, and fewer streams.
+   For the thread that may free the server. */
+int http_server_await_workers(struct http_server *server, struct err *err);
 
 /* "http://127.0.0.1:8700", as bound; borrowed. */
 const char *http_server_url(const struct http_server *server);

@@ -185,6 +185,19 @@ void conns_end_request(struct http_conn *conn)
     pthread_mutex_unlock(&table->lock);
 }
 
+static unsigned comfortable_with(unsigned workers)
+{
+    return workers - workers / 10;
+}
+
+void conns_set_workers(struct conn_table *table, unsigned workers)
+{
+    pthread_mutex_lock(&table->lock);
+    table->comfortable = comfortable_with(workers);
+    pthread_cond_signal(&table->changed);
+    pthread_mutex_unlock(&table->lock);
+}
+
 bool conns_are_crowded(struct conn_table *table)
 {
     pthread_mutex_lock(&table->lock);
@@ -195,12 +208,27 @@ bool conns_are_crowded(struct conn_table *table)
 
 /* ---- waking up ------------------------------------------------------------------------ */
 
-/* Is this a connection to our port?  A listener is woken too: it must not take any more. */
+/* Is this a connection to our port, and not the socket that listens? */
 static bool is_ours(int fd, int port)
 {
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
-    return getsockname(fd, (struct sockaddr *) &ss, &len) == 0 && port_of(&ss) == port;
+    if (getsockname(fd, (struct sockaddr *) &ss, &len) != 0 || port_of(&ss) != port)
+        return false;
+    int listens = 0;
+    len = sizeof listens;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens == 0;
+}
+
+/* The next connection to our port, -1 at the end. */
+static int next_of_ours(DIR *dir, int port)
+{
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        int fd = (int) strtol(e->d_name, NULL, 10);
+        if (e->d_name[0] != '.' && is_ours(fd, port))
+            return fd;
+    }
+    return -1;
 }
 
 /* Also of those whose descriptor nobody has found, because they have not sent anything yet.  A duplicate is
@@ -210,10 +238,7 @@ static void shut_all_input(int port)
     DIR *dir = opendir("/proc/self/fd");
     if (dir == NULL)
         return;
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        int number = (int) strtol(e->d_name, NULL, 10);
-        if (e->d_name[0] == '.' || !is_ours(number, port))
-            continue;
+    for (int number; (number = next_of_ours(dir, port)) >= 0;) {
         int fd = fcntl(number, F_DUPFD_CLOEXEC, 0);
         if (fd >= 0 && is_ours(fd, port))
             shutdown(fd, SHUT_RD);
@@ -221,6 +246,16 @@ static void shut_all_input(int port)
             close(fd);
     }
     closedir(dir);
+}
+
+bool conns_are_left(int port)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    if (dir == NULL)
+        return false;
+    bool left = next_of_ours(dir, port) >= 0;
+    closedir(dir);
+    return left;
 }
 
 void conns_wake_all(struct conn_table *table, int port)
@@ -317,7 +352,7 @@ static void *watch(void *arg)
 
 int conns_init(struct conn_table *table, unsigned workers, struct err *err)
 {
-    *table = (struct conn_table) { .next_wake_ns = NEVER_NS, .comfortable = workers - workers / 10 };
+    *table = (struct conn_table) { .next_wake_ns = NEVER_NS, .comfortable = comfortable_with(workers) };
     pthread_condattr_t monotonic;
     pthread_mutex_init(&table->lock, NULL);
     pthread_condattr_init(&monotonic);

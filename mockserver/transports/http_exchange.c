@@ -214,7 +214,7 @@ static int stream_begin(struct exchange *x, int status, const char *content_type
     struct http_server *server = hx->conn->server;
     if (x->answered)
         return -1;
-    if (atomic_fetch_add(&server->open_streams, 1) >= server->config.max_streams) {
+    if (atomic_fetch_add(&server->open_streams, 1) >= atomic_load(&server->stream_limit)) {
         atomic_fetch_sub(&server->open_streams, 1);
         refuse_stream(hx);
         return -1;

@@ -2,6 +2,7 @@
  * The HTTP transport's own structs, for its files and tests.
  *
  *   http.c           server life, civetweb's callbacks
+ *   http_pool.c      worker threads: quick start, stop
  *   http_conns.c     the table of connections: which socket is whose, deadlines, waking up
  *   http_guard.c     who may come in, and the path
  *   http_exchange.c  the operations of an exchange
@@ -12,11 +13,12 @@
  * that goes out goes through wire_send on the socket itself, which conns_find_socket finds.
  * Its worker threads have a stack of 100 KiB, fixed when Debian built it.
  *
- * Lock: conn_table.lock, a leaf (nothing else is taken while it is held).
+ * Locks: conn_table.lock and http_pool.lock, both leaves (nothing else is taken while one is held).
  */
 #ifndef STANDBOX_TRANSPORTS_HTTP_PRIV_H
 #define STANDBOX_TRANSPORTS_HTTP_PRIV_H
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/uio.h>
@@ -24,6 +26,7 @@
 #include "base/buf.h"
 #include "transports/http.h"
 
+struct mg_callbacks;
 struct mg_connection;
 struct mg_context;
 struct mg_request_info;
@@ -31,6 +34,7 @@ struct mg_request_info;
 #define HTTP_REQUEST_ID_BYTES 40
 #define NS_PER_MS INT64_C(1000000)
 #define NS_PER_S INT64_C(1000000000)
+#define KEEP_ALIVE_MS 15000
 
 /* ---- connections (http_conns.c) ----------------------------------------------------- */
 
@@ -84,24 +88,70 @@ int64_t conns_begin_request(struct http_conn *conn);
 void conns_end_request(struct http_conn *conn);
 /* From now on end everybody's input, so that whoever waits for some wakes up. */
 void conns_wake_all(struct conn_table *table, int port);
+/* Is there any, also one that no worker has taken yet? */
+bool conns_are_left(int port);
+/* There are other than conns_init was told. */
+void conns_set_workers(struct conn_table *table, unsigned workers);
 /* Do workers run short?  Then idle connections are not kept. */
 bool conns_are_crowded(struct conn_table *table);
+
+/* ---- worker threads (http_pool.c) ---------------------------------------------------- */
+
+/* One of civetweb's contexts: a master that accepts, a queue, and workers. */
+struct http_context {
+    struct http_server *server;
+    struct mg_context *mg;          /* NULL: it does not run */
+    unsigned workers, held, queue;  /* `held` of the workers do not work yet */
+    int listener;                   /* number of its listening socket, which civetweb owns; -1: unknown */
+    int never;                      /* eventfd in the place of a listening socket; ready only to end the master */
+    unsigned begun;                 /* pool's lock; workers */
+    bool has_master, holds_none;    /* pool's lock */
+    char complaint[256];            /* of civetweb, when it was started */
+};
+
+struct http_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct http_context first, rest;/* `rest` only when there are many workers */
+    int listener;                   /* a duplicate of the one and only */
+    pthread_t starter;              /* starts `rest` */
+    bool has_starter;
+    bool handed_over;               /* lock; `rest` has the listening socket */
+    bool settled;                   /* lock; as many workers as there will be */
+    struct err why;                 /* lock; why they are few */
+};
+
+/* Serve, at first with few workers if `workers` are many. */
+int pool_start(struct http_server *server, unsigned workers, struct err *err);
+/* Wait for the others.  -1: there are none. */
+int pool_await(struct http_pool *pool, struct err *err);
+/* Stop accepting, wake and wait for all workers.  Also sets server->stopping. */
+void pool_stop(struct http_server *server);
 
 /* ---- the server (http.c) ------------------------------------------------------------ */
 
 struct http_server {
     struct http_config config;      /* its strings are borrowed during http_server_new only, but extra_hosts */
-    struct mg_context *mg;
+    struct http_pool pool;
     char url[128];
+    char address_text[64];
+    struct in_addr v4;
+    struct in6_addr v6;
+    bool is_v4;
     bool wildcard;                  /* bound to every address: base_url must come from Host */
     int port;
-    unsigned workers;
-    char complaint[256];            /* what civetweb said while it started */
     struct conn_table conns;
-    atomic_bool started, stopping;
+    atomic_bool stopping;
+    atomic_uint stream_limit;       /* config.max_streams, unless there are fewer workers */
     atomic_uint open_exchanges, open_streams;
     atomic_uint_fast64_t requests, refused;
 };
+
+void http_set_callbacks(struct mg_callbacks *callbacks);
+/* Is this socket bound to the server's address, and this port? */
+bool http_is_bound_to(const struct http_server *server, int fd, int port);
+/* What the server is called from now on. */
+void http_note_port(struct http_server *server, int port);
 
 /* ---- who may come in (http_guard.c) -------------------------------------------------- */
 
