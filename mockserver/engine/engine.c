@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,8 @@ int engine_new(struct engine **out_engine, const struct engine_config *config, s
     engine->budget = (struct log_budget) { .limit_bytes = engine->config.log_memory_bytes,
                                            .spool_dir = engine->state_dir };
     host_tools_find(&engine->tools, config->isolation);
+    /* A process may close its stdin while we write to it. */
+    (void) signal(SIGPIPE, SIG_IGN);
     /* What a dead keeper leaves comes to us, so that it can be found and killed. */
     (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
     *out_engine = engine;
