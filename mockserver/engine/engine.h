@@ -41,7 +41,8 @@ struct engine_config {
     unsigned keep_finished;       /* finished processes remembered per sandbox (0: 1000); oldest forgotten first */
 };
 
-/* Start the engine and its reactor thread.  Makes this program ignore SIGPIPE and be a subreaper.  Returns -1 with `err` when the keeper program is missing. */
+/* Start the engine and its reactor thread.  Makes this program ignore SIGPIPE and be a subreaper.
+   Returns -1 with `err` when the keeper program is missing. */
 int engine_new(struct engine **out_engine, const struct engine_config *config, struct err *err);
 
 /* Stop every sandbox, end the reactor, free.  Call once, when no other thread is inside. NULL is fine. */
