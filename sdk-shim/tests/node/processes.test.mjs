@@ -223,6 +223,9 @@ describe("signals and kill", () => {
       given(async (sandbox) => {
         const process = await sandbox.processes.start(LONG);
         assert.equal(await first(process), "ready\n");
+        // bash ignores QUIT: wait until it has become the program
+        const command = `until grep -qx sleep /proc/${process.toJSON().pid}/comm; do :; done`;
+        assert.equal((await sandbox.exec(command, { timeoutMs: 60_000 })).exitCode, 0);
         await process.signal(name);
         assert.ok(["running", "killed"].includes(process.status));
         assert.equal((await process.wait()).status, "killed");

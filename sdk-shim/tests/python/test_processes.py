@@ -353,6 +353,9 @@ def test_signal_ends_the_process(sandbox, name):
     """(33)"""
     process = sandbox.processes.start(LONG)
     assert first_line(process) == "ready\n"
+    # bash ignores QUIT: wait until it has become the program
+    comm = f"/proc/{process.to_dict()['pid']}/comm"
+    assert sandbox.exec(f"until grep -qx sleep {comm}; do :; done", timeout_sec=60).exit_code == 0
     fetched = sandbox.get_process(process.id)
     fetched.signal(name)
     assert fetched.status in {"running", "killed"}
