@@ -1,0 +1,32 @@
+#include "tests/support/patience.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+
+#define THREADS 200
+#define USUAL_NS INT64_C(10000000)   /* for THREADS on an idle machine, generously */
+#define MAX_FACTOR 40
+
+static void *nothing(void *arg)
+{
+    return arg;
+}
+
+static int64_t measure_factor(void)
+{
+    pthread_t threads[THREADS];
+    int64_t begin = mono_ns();
+    int count = 0;
+    while (count < THREADS && pthread_create(&threads[count], NULL, nothing, NULL) == 0)
+        count++;
+    for (int i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    int64_t factor = (mono_ns() - begin + USUAL_NS - 1) / USUAL_NS;
+    return factor > MAX_FACTOR ? MAX_FACTOR : factor < 1 ? 1 : factor;
+}
+
+bool took_too_long(int64_t took_ms, int64_t usual_ms)
+{
+    return took_ms > usual_ms && took_ms > usual_ms * measure_factor();
+}
