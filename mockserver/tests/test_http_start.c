@@ -147,7 +147,7 @@ static void nobody_waits_behind_those_who_stay(void **state)
     }
     await_workers();
     assert_true(site_await_open(&site, STREAMS, STREAMS, LIMIT_MS));
-    assert_int_equal(site_get(&site, SITE_OPENED), STREAMS);
+    assert_true(site_await(&site, SITE_OPENED, STREAMS, LIMIT_MS));
     site_release(&site);
     for (int i = 0; i < STREAMS; i++)
         assert_int_equal(http_client_chunk(&streams[i], NULL), 0);
