@@ -334,8 +334,6 @@ static void bad_user_numbers_do_not_run_as_somebody_else(void **state)
 
 static void host_folders_outside_are_not_visible(void **state)
 {
-    if (world_isolation() != ISOLATION_NAMESPACE)
-        return;
     struct world *w = *state;
     char line[400];
     snprintf(line, sizeof line, "ls '%s' >/dev/null 2>&1 && echo visible; touch /usr/x 2>/dev/null && echo writable; "
@@ -346,8 +344,6 @@ static void host_folders_outside_are_not_visible(void **state)
 
 static void private_folders_can_be_written_and_are_private(void **state)
 {
-    if (world_isolation() != ISOLATION_NAMESPACE)
-        return;
     struct world *w = *state;
     OUTCOME o = world_run(w, "for d in /workspace /tmp /home/tester /app; do echo x > $d/f || exit 1; done; echo ok");
     assert_text(o.out, "ok\n");
@@ -394,8 +390,11 @@ int main(void)
         T(ids_find_processes_and_unknown_ids_do_not),
         T(the_list_is_newest_first_and_keeps_finished_ones),
         cmocka_unit_test_setup_teardown(the_oldest_finished_process_is_forgotten_first, remember_two, world_teardown),
+    };
+    static const struct CMUnitTest isolated[] = {
         T(host_folders_outside_are_not_visible),
         T(private_folders_can_be_written_and_are_private),
     };
-    return world_run_modes("engine: exec", tests, sizeof tests / sizeof *tests);
+    return world_run_modes("engine: exec", tests, sizeof tests / sizeof *tests) +
+           world_run_namespace("engine: what is seen", isolated, sizeof isolated / sizeof *isolated);
 }

@@ -383,8 +383,6 @@ static void a_killed_bubblewrap_takes_its_sandbox_along(void **state)
 
 static void the_keeper_cannot_be_killed_from_inside(void **state)
 {
-    if (world_isolation() != ISOLATION_NAMESPACE)
-        return;
     OUTCOME o = world_run(*state, "kill -9 1; kill -TERM 1; kill -9 -1; echo tried");
     assert_text(o.out, "tried\n");
     OUTCOME again = world_run(*state, "echo alive");
@@ -476,11 +474,12 @@ int main(void)
         T(a_sandbox_whose_time_is_up_stops_by_itself),
         T(a_killed_keeper_takes_its_sandbox_along),
         T(a_killed_bubblewrap_takes_its_sandbox_along),
-        T(the_keeper_cannot_be_killed_from_inside),
         T(a_reset_forgets_every_sandbox),
         T(a_grandchild_with_the_pipe_does_not_hold_the_end_up),
         T(what_a_survivor_writes_within_the_grace_is_kept),
         T(a_survivor_is_not_killed_by_sigpipe),
     };
-    return world_run_modes("engine: kill", tests, sizeof tests / sizeof *tests);
+    static const struct CMUnitTest isolated[] = { T(the_keeper_cannot_be_killed_from_inside) };
+    return world_run_modes("engine: kill", tests, sizeof tests / sizeof *tests) +
+           world_run_namespace("engine: kill from inside", isolated, sizeof isolated / sizeof *isolated);
 }

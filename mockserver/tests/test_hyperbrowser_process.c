@@ -457,11 +457,10 @@ static void list_has_pages(void **state)
 
 /* ---- users ----------------------------------------------------------------------------------------------- */
 
+/* Without namespaces users are the host's; the engine's own tests say what that means. */
 static void default_user_and_root_are_had_with_namespaces(void **state)
 {
     struct hb_world *world = *state;
-    if (world_isolation() != ISOLATION_NAMESPACE)
-        return; /* users are the host's there; the engine's own tests say what that means */
     struct answer *a = hb_exec(world, "id -un; id -u");
     assert_string_equal(hb_text(a, "result/stdout"), "ubuntu\n1000\n");
     a = hb_runtime(world, "POST", "/exec", "{\"command\":\"whoami\",\"runAs\":\"root\"}");
@@ -498,7 +497,8 @@ int main(void)
         WITH(stdin_that_nobody_reads_is_refused_in_time),
         WITH(list_is_newest_first_and_filtered),
         WITH(list_has_pages),
-        WITH(default_user_and_root_are_had_with_namespaces),
     };
-    return world_run_modes("hyperbrowser process", tests, COUNT(tests));
+    static const struct CMUnitTest isolated[] = { WITH(default_user_and_root_are_had_with_namespaces) };
+    return world_run_modes("hyperbrowser process", tests, COUNT(tests)) +
+           world_run_namespace("hyperbrowser users", isolated, COUNT(isolated));
 }

@@ -32,26 +32,29 @@ static bool skipping_is_failure(void)
     return ci != NULL && strcmp(ci, "true") == 0;
 }
 
+static int run_group(const char *name, const char *mode_name, const struct CMUnitTest *tests, size_t count)
+{
+    char group[100];
+    snprintf(group, sizeof group, "%s (isolation %s)", name, mode_name);
+    return _cmocka_run_group_tests(group, tests, count, NULL, NULL);
+}
+
+int world_run_namespace(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    struct err err = ERR_INIT;
+    if (engine_probe_namespace(&err) != 0) {
+        fprintf(stderr, "SKIPPED %s (isolation namespace): %s\n", name, err.text);
+        return skipping_is_failure();
+    }
+    mode = ISOLATION_NAMESPACE;
+    return run_group(name, "namespace", tests, count);
+}
+
 int world_run_modes(const char *name, const struct CMUnitTest *tests, size_t count)
 {
-    static const struct {
-        enum isolation mode;
-        const char *name;
-    } modes[] = { { ISOLATION_NONE, "none" }, { ISOLATION_NAMESPACE, "namespace" } };
-    int failures = 0;
-    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
-        char group[100];
-        struct err err = ERR_INIT;
-        snprintf(group, sizeof group, "%s (isolation %s)", name, modes[i].name);
-        if (modes[i].mode == ISOLATION_NAMESPACE && engine_probe_namespace(&err) != 0) {
-            fprintf(stderr, "SKIPPED %s: %s\n", group, err.text);
-            failures += skipping_is_failure();
-            continue;
-        }
-        mode = modes[i].mode;
-        failures += _cmocka_run_group_tests(group, tests, count, NULL, NULL);
-    }
-    return failures;
+    mode = ISOLATION_NONE;
+    int failures = run_group(name, "none", tests, count);
+    return failures + world_run_namespace(name, tests, count);
 }
 
 int world_setup(void **state)

@@ -31,8 +31,9 @@ int world_teardown(void **state);
 enum isolation world_isolation(void);
 
 struct CMUnitTest;
-/* Run `tests` in each isolation mode; returns the number of failures. */
+/* Run `tests` in each isolation mode, or with namespaces only; returns the number of failures. */
 int world_run_modes(const char *name, const struct CMUnitTest *tests, size_t count);
+int world_run_namespace(const char *name, const struct CMUnitTest *tests, size_t count);
 
 /* A shell line as the spec of a process; `argv` gets four entries. */
 struct proc_spec world_shell(const char *line, char **argv);
