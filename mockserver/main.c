@@ -61,13 +61,8 @@ static void reply_not_found(struct exchange *x)
 {
     BUF_AUTO body = BUF_INIT;
     BUF_AUTO message = BUF_INIT;
-    struct jsonw w;
     buf_printf(&message, "%s %s not found", x->method, x->path);
-    jsonw_init(&w, &body);
-    jsonw_object(&w, NULL);
-    jsonw_bytes(&w, "message", buf_cstr(&message), message.len);
-    jsonw_str(&w, "error", "not_found");
-    jsonw_end_object(&w);
+    refusal_write(&body, "not_found", buf_cstr(&message));
     exchange_reply(x, 404, "application/json", buf_cstr(&body), body.len);
 }
 

@@ -26,13 +26,7 @@ void admin_fail(struct exchange *x, int status, const char *code, const char *fm
     vsnprintf(message, sizeof message, fmt, ap);
     va_end(ap);
     BUF_AUTO body = BUF_INIT;
-    struct jsonw w;
-    jsonw_init(&w, &body);
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "message", message);
-    jsonw_str(&w, "error", message);
-    jsonw_str(&w, "code", code);
-    jsonw_end_object(&w);
+    refusal_write(&body, code, message);
     exchange_reply(x, status, JSON_TYPE, buf_cstr(&body), body.len);
 }
 

@@ -42,16 +42,6 @@ static int64_t real_ns_at(const struct clock *c, int64_t api_ms)
     return ns > most ? INT64_MAX / 4 : (int64_t) ns;
 }
 
-int64_t clock_real_delay_ms(const struct clock *c, int64_t api_ms)
-{
-    if (api_ms == CLOCK_NEVER)
-        return CLOCK_NEVER;
-    if (clock_now_ms(c) >= api_ms)
-        return 0;
-    int64_t left = c->base_mono_ns + real_ns_at(c, api_ms) - mono_ns();
-    return left <= 0 ? 0 : (left + NS_PER_MS - 1) / NS_PER_MS;
-}
-
 struct timespec clock_real_deadline(const struct clock *c, int64_t api_ms)
 {
     int64_t ns = c->base_mono_ns + (api_ms == CLOCK_NEVER ? INT64_MAX / 4 : real_ns_at(c, api_ms));

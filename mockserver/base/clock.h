@@ -29,9 +29,6 @@ int64_t clock_now_ms(const struct clock *c);
 /* Epoch milliseconds as the API shows them; monotonic, starts at the real epoch time. */
 int64_t clock_wall_ms(const struct clock *c);
 
-/* Real milliseconds from now until API time `api_ms` (0 when past, CLOCK_NEVER stays). Rounds up. */
-int64_t clock_real_delay_ms(const struct clock *c, int64_t api_ms);
-
 /* The CLOCK_MONOTONIC moment of API time `api_ms`, for pthread_cond_timedwait. */
 struct timespec clock_real_deadline(const struct clock *c, int64_t api_ms);
 

@@ -67,6 +67,9 @@ static inline int exchange_reply(struct exchange *x, int status, const char *typ
     return x->ops->reply(x, status, type, body, len);
 }
 
+/* {"message","error","code"}: the body that every refusal of ours has, whoever refuses. (dialects/refusal.c) */
+void refusal_write(struct buf *out, const char *code, const char *message);
+
 /* Decode query parameter `name` into `out`; false when absent.  Repeats: the first.  (dialects/query.c) */
 bool query_get(const char *query, const char *name, struct buf *out);
 

@@ -24,7 +24,7 @@ extern char **environ;
 /* Beside this executable, or in ../libexec/standbox as an installation has it. */
 static char *find_keeper(const struct engine_config *config, struct err *err)
 {
-    static const char *const places[] = { "%s/" KEEPER_NAME, "%s/../libexec/standbox/" KEEPER_NAME, NULL };
+    static const char *const places[] = { "", "../libexec/standbox/" };
     char self[PATH_MAX], path[PATH_MAX + 64];
     if (config->keeper_path != NULL) {
         char *real = realpath(config->keeper_path, NULL);
@@ -39,8 +39,8 @@ static char *find_keeper(const struct engine_config *config, struct err *err)
     }
     self[n] = '\0';
     *strrchr(self, '/') = '\0';
-    for (size_t i = 0; places[i] != NULL; i++) {
-        snprintf(path, sizeof path, i == 0 ? "%s/" KEEPER_NAME : "%s/../libexec/standbox/" KEEPER_NAME, self);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(path, sizeof path, "%s/%s" KEEPER_NAME, self, places[i]);
         if (access(path, X_OK) == 0)
             return realpath(path, NULL);
     }

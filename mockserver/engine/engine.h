@@ -186,7 +186,6 @@ struct proc_view {
     uint64_t facts;            /* how many facts there are = the newest sequence number */
     uint64_t out_seq;          /* newest output sequence number, 0 = none */
     uint64_t out_bytes[2];     /* bytes so far on stdout [0] and stderr [1] */
-    uint64_t log_bytes;        /* out_bytes[0] + out_bytes[1] */
     uint64_t kept_from_offset; /* oldest offset still readable */
 };
 void proc_get_view(struct proc *proc, struct proc_view *out_view);
@@ -201,10 +200,10 @@ typedef bool interrupt_fn(void *arg);
 int proc_wait_state(struct proc *proc, enum proc_state state, int64_t deadline_ms, interrupt_fn *interrupt,
                     void *arg, struct err *err);
 
-/* A reader of the log.  While it is open, output from its position on is not dropped
-   (up to the log limit), however little `keep_bytes` asks to be kept. */
+/* A reader of the log.  While it is open, output from its position on is not dropped (up to the log limit), however
+   little `keep_bytes` asks to be kept.
 
-/* Start reading at output sequence number `from_out_seq` (1 or 0: the first).  When that output is not kept any
+   Start reading at output sequence number `from_out_seq` (1 or 0: the first).  When that output is not kept any
    more: if `or_oldest`, start at the oldest whole output fact kept, else ERR_GONE.  Keeps a reference. */
 int proc_reader_open(struct proc *proc, uint64_t from_out_seq, bool or_oldest, struct proc_reader **out_reader,
                      struct err *err);
@@ -217,8 +216,7 @@ enum read_result {
     READ_LOST,        /* the reader fell behind the log limit: bytes are gone */
     READ_CLOSED       /* interrupted */
 };
-/* Next fact, output or not, in order.  Consecutive output facts of one stream may be joined into one with
-   `join` (fact->len bytes, out_seq of the last): NEVER joined here; each fact comes alone.  `bytes` (borrowed,
+/* Next fact, output or not, in order, each alone.  `bytes` (borrowed,
    cleared first) gets the output.  Waits until API `deadline_ms`.  One thread per reader. */
 enum read_result proc_reader_next(struct proc_reader *reader, int64_t deadline_ms, interrupt_fn *interrupt,
                                   void *arg, struct fact *out_fact, struct buf *bytes);
@@ -227,9 +225,9 @@ enum read_result proc_reader_next(struct proc_reader *reader, int64_t deadline_m
    log (0: all that is kept) to `out`.  Returns true when something older had to be left out. */
 bool proc_collect(struct proc *proc, int stream, uint64_t window, struct buf *out);
 
-/* Is output sequence number `out_seq` (>= 1) older than the newest `window` bytes of output?
-   (The rule behind a vendor's replay window.)  A number not reached yet is not. */
-bool proc_is_behind_window(struct proc *proc, uint64_t out_seq, uint64_t window);
+/* The oldest output sequence number that is kept and lies whole within the newest `window` bytes of output (the rule
+   behind a vendor's replay window); the next number to come when there is none. */
+uint64_t proc_oldest_in_window(struct proc *proc, uint64_t window);
 
 /* Copy facts with seq >= from into `out` (at most max); returns how many.  No waiting, no bytes. */
 size_t proc_facts(struct proc *proc, uint64_t from, struct fact *out, size_t max);

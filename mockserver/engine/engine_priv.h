@@ -135,7 +135,7 @@ enum wait_result proc_wait_change(struct proc *proc, pthread_cond_t *cond, int64
                                   interrupt_fn *interrupt, void *arg);
 
 /* proc_log.c, with proc->lock held. */
-struct fact *proc_append_fact(struct proc *proc, enum fact_kind kind);   /* NULL: no memory, counted as lost */
+struct fact *proc_append_fact(struct proc *proc, enum fact_kind kind);   /* NULL: no memory */
 void proc_append_output(struct proc *proc, enum fact_kind kind, const void *data, size_t len);
 void proc_trim(struct proc *proc);
 

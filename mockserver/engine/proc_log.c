@@ -35,7 +35,6 @@ void proc_append_output(struct proc *p, enum fact_kind kind, const void *data, s
     f->len = (uint32_t) len;
     f->out_seq = ++p->view.out_seq;
     p->view.out_bytes[kind == FACT_ERR] += len;
-    p->view.log_bytes += len;
     proc_trim(p);
 }
 
@@ -146,18 +145,20 @@ static size_t find_out_seq(const struct proc *p, uint64_t out_seq)
     return p->fact_count;
 }
 
-bool proc_is_behind_window(struct proc *p, uint64_t out_seq, uint64_t window)
+uint64_t proc_oldest_in_window(struct proc *p, uint64_t window)
 {
     pthread_mutex_lock(&p->lock);
-    size_t i = find_out_seq(p, out_seq);
-    bool behind = false;
-    if (out_seq <= p->view.out_seq) {
-        const struct fact *f = i < p->fact_count ? &p->facts[i] : NULL;
-        behind = f == NULL || f->out_seq != out_seq ||
-                 (p->log.end > window && f->offset < p->log.end - window);
+    uint64_t start = p->log.end > window ? p->log.end - window : 0;
+    uint64_t oldest = p->view.out_seq + 1;
+    for (size_t i = p->fact_count; i > 0; i--) {
+        const struct fact *f = &p->facts[i - 1];
+        if (is_output(f) && f->offset < start)
+            break;
+        if (is_output(f))
+            oldest = f->out_seq;
     }
     pthread_mutex_unlock(&p->lock);
-    return behind;
+    return oldest;
 }
 
 /* ---- readers ------------------------------------------------------------------------- */

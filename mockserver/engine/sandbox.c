@@ -119,7 +119,6 @@ static int start_keeper(struct sandbox *s, const struct sandbox_spec *spec, stru
     return err_set(err, ERR_IO, 0, "the sandbox's keeper ended at once");
 }
 
-/* Dropping the last reference frees the sandbox, so the list is told after the lock. */
 static void list_sandbox(struct engine *engine, struct sandbox *s)
 {
     pthread_mutex_lock(&engine->lock);

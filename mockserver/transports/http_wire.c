@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/jsonw.h"
 #include "base/text.h"
 
 #define POLL_STEP_MS 200                      /* how often a waiting thread looks whether the server stops */
@@ -133,13 +132,7 @@ void wire_make_request_id(char out[HTTP_REQUEST_ID_BYTES])
 
 void wire_put_refusal(struct buf *out, const struct refusal *why)
 {
-    struct jsonw w;
-    jsonw_init(&w, out);
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "message", why->message);
-    jsonw_str(&w, "error", why->message);
-    jsonw_str(&w, "code", why->code);
-    jsonw_end_object(&w);
+    refusal_write(out, why->code, why->message);
 }
 
 void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *request_id)

@@ -20,13 +20,7 @@ static const struct {
 static void reply_error(struct exchange *x, int status, const char *code, const char *message)
 {
     BUF_AUTO body = BUF_INIT;
-    struct jsonw w;
-    jsonw_init(&w, &body);
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "message", message);
-    jsonw_str(&w, "error", message);
-    jsonw_str(&w, "code", code);
-    jsonw_end_object(&w);
+    refusal_write(&body, code, message);
     if (body.failed)
         exchange_reply(x, 503, JSON_TYPE, "{\"message\":\"out of memory\"}", 27);
     else

@@ -215,33 +215,17 @@ void hb_stream_start(struct hb *hb, struct exchange *x, struct proc *proc, struc
    in silence. */
 #define LOOK_BACK_FACTS 8
 
-/* The oldest output that from_seq may ask for. */
-static uint64_t oldest_in_window(struct proc *proc, uint64_t window)
-{
-    struct proc_view view;
-    proc_get_view(proc, &view);
-    uint64_t low = 1, high = view.out_seq == 0 ? 1 : view.out_seq;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (proc_is_behind_window(proc, middle, window))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* Open first and look then: what an open reader needs does not go away in between. */
 static int open_replay(struct feed *feed, struct err *err)
 {
     uint64_t window = (uint64_t) feed->hb->settings.replay_window_bytes;
     bool is_asked = feed->from_seq > 0;
     if (!is_asked)
-        feed->from_seq = oldest_in_window(feed->proc, window);
+        feed->from_seq = proc_oldest_in_window(feed->proc, window);
     uint64_t from = feed->from_seq > LOOK_BACK_FACTS ? feed->from_seq - LOOK_BACK_FACTS : 1;
     if (proc_reader_open(feed->proc, from, true, &feed->reader, err) < 0)
         return -1;
-    if (is_asked && proc_is_behind_window(feed->proc, feed->from_seq, window))
+    if (is_asked && feed->from_seq < proc_oldest_in_window(feed->proc, window))
         return err_set(err, ERR_GONE, 0, "Replay window expired: output %llu of process %s is not kept any more",
                        (unsigned long long) feed->from_seq, proc_id(feed->proc));
     return 0;
