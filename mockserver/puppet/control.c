@@ -1,0 +1,193 @@
+#include "puppet/control.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/jsonw.h"
+#include "puppet/puppet.h"
+#include "puppet/wait.h"
+
+#define LINE_MAX_BYTES 4096
+
+struct wish {
+    int64_t id;
+    bool is_granted;
+    struct wish *older;
+};
+
+int control_init(struct control *c, int fd)
+{
+    int type;
+    socklen_t len = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0)
+        return -1;
+    if (type != SOCK_STREAM) {
+        errno = EPROTOTYPE;
+        return -1;
+    }
+    c->fd = fd;
+    return 0;
+}
+
+/* ---- asking ------------------------------------------------------------------------- */
+
+static void send_line(struct puppet *p, const struct step *step, const struct buf *line)
+{
+    size_t sent = 0;
+    if (line->failed)
+        puppet_fail(step, ENOMEM, "control socket");
+    while (sent < line->len) {
+        wait_for_fd(p, p->control.fd, POLLOUT);
+        ssize_t n = send(p->control.fd, line->data + sent, line->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            puppet_fail(step, errno, "control socket");
+        sent += n > 0 ? (size_t) n : 0;
+    }
+}
+
+/* ---- answers ------------------------------------------------------------------------ */
+
+static void grant(struct control *c, int64_t id)
+{
+    for (struct wish *wish = c->newest; wish != NULL; wish = wish->older) {
+        if (id == 0 || wish->id == id) {
+            wish->is_granted = true;
+            return;
+        }
+    }
+}
+
+static void take_line(struct puppet *p, const struct step *step, const char *line, size_t len)
+{
+    bool go = false;
+    int64_t id = 0;
+    struct err err = ERR_INIT;
+    struct cJSON *json = json_parse(line, len, &err);
+    int rc = json == NULL ? -1 : json_get_bool(json, "go", &go, NULL, &err);
+    if (rc == 0)
+        rc = json_get_int(json, "id", 1, INT64_MAX / 2, &id, NULL, &err);
+    json_free(json);
+    if (rc < 0)
+        puppet_fail(step, 0, "control socket: %s", err.text);
+    if (!go)
+        puppet_fail(step, 0, "control socket: a line without \"go\": true");
+    grant(&p->control, id);
+}
+
+static void take_lines(struct puppet *p, const struct step *step)
+{
+    struct buf *in = &p->control.input;
+    char *end;
+    while (in->len > 0 && (end = memchr(in->data, '\n', in->len)) != NULL) {
+        size_t len = (size_t) (end - in->data) + 1;
+        take_line(p, step, in->data, len);
+        memmove(in->data, in->data + len, in->len - len);
+        in->len -= len;
+    }
+    if (in->len > LINE_MAX_BYTES)
+        puppet_fail(step, 0, "control socket: a line of more than %d bytes", LINE_MAX_BYTES);
+}
+
+static void receive(struct puppet *p, const struct step *step)
+{
+    char chunk[512];
+    ssize_t n = recv(p->control.fd, chunk, sizeof chunk, MSG_DONTWAIT);
+    if (n == 0)
+        puppet_fail(step, 0, "the control socket was closed");
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0)
+        puppet_fail(step, errno, "control socket");
+    buf_add(&p->control.input, chunk, (size_t) n);
+    if (p->control.input.failed)
+        puppet_fail(step, ENOMEM, "control socket");
+    take_lines(p, step);
+}
+
+/* ---- wishes ------------------------------------------------------------------------- */
+
+/* `line` lacks the id and the end. */
+static void make_wish(struct puppet *p, const struct step *step, struct jsonw *w)
+{
+    struct control *c = &p->control;
+    struct wish wish = { .id = ++c->last_id, .older = c->newest };
+    jsonw_int(w, "id", wish.id);
+    jsonw_end_object(w);
+    buf_char(w->out, '\n');
+    send_line(p, step, w->out);
+    /* Known only once it is sent: a handler's go without an id must not meet a wish nobody has heard of. */
+    wish.older = c->newest;
+    c->newest = &wish;
+    while (!wish.is_granted) {
+        struct wait what = { .fd = c->fd, .events = POLLIN, .until_ns = WAIT_FOREVER, .done = &wish.is_granted };
+        if (wait_for(p, &what) && !wish.is_granted)
+            receive(p, step);
+    }
+    c->newest = wish.older;
+}
+
+void control_barrier(struct puppet *p, const struct step *step)
+{
+    BUF_AUTO line = BUF_INIT;
+    struct jsonw w;
+    jsonw_init(&w, &line);
+    jsonw_object(&w, NULL);
+    jsonw_bytes(&w, "barrier", step->text.data, step->text.len);
+    make_wish(p, step, &w);
+}
+
+void control_sleep_ms(struct puppet *p, const struct step *step, int64_t ms)
+{
+    BUF_AUTO line = BUF_INIT;
+    struct jsonw w;
+    jsonw_init(&w, &line);
+    jsonw_object(&w, NULL);
+    jsonw_int(&w, "sleep_ms", ms);
+    make_wish(p, step, &w);
+}
+
+/* ---- forks -------------------------------------------------------------------------- */
+
+int control_before_fork(struct puppet *p, const struct step *step)
+{
+    static const char line[] = "{\"fork\":true}\n";
+    int pair[2];
+    if (p->control.fd < 0)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        puppet_fail(step, errno, "control socket");
+    pair[0] = puppet_lift_fd(pair[0]);
+    pair[1] = puppet_lift_fd(pair[1]);
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } rights = { .header = { .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+    memcpy(CMSG_DATA(&rights.header), &pair[1], sizeof(int));
+    struct iovec iov = { .iov_base = (void *) (uintptr_t) line, .iov_len = sizeof line - 1 };
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights.room, .msg_controllen = sizeof rights.room
+    };
+    /* A line this short goes out whole or not at all. */
+    while (sendmsg(p->control.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+        if (errno != EAGAIN && errno != EINTR)
+            puppet_fail(step, errno, "control socket");
+        wait_for_fd(p, p->control.fd, POLLOUT);
+    }
+    close(pair[1]);
+    return pair[0];
+}
+
+void control_in_child(struct control *c, int fd)
+{
+    if (c->fd < 0)
+        return;
+    close(c->fd);
+    c->fd = fd;
+    c->newest = NULL; /* the interrupted steps are the parent's */
+    buf_clear(&c->input);
+}
