@@ -1,6 +1,8 @@
 /*
  * The seam between transports and dialects.
  *
+ * Each lane has an instance of each dialect of its own, so an instance knows one lane only.
+ *
  * A transport carries bytes and calls a dialect's `handle` with an exchange; a dialect
  * answers through the exchange and never sees sockets.  A new vendor is a folder below
  * dialects/ and one row in main.c's table.
@@ -19,6 +21,9 @@
 #include "base/err.h"
 
 struct engine;
+struct sandbox;
+struct lane;
+struct strike;
 
 /* ---- one HTTP request and its answer ------------------------------------------------ */
 
@@ -43,6 +48,9 @@ struct exchange_ops {
     int (*stream_end)(struct exchange *x);
     /* Has the client closed its connection for good?  A client that only ended its sending side has not. */
     bool (*peer_gone)(struct exchange *x);
+    /* Something was noted in x->strike: let its fault strike if it is due now, before any further byte.  -1: nothing
+       more can be written, the answer is over. */
+    int (*poke)(struct exchange *x);
 };
 
 struct exchange {
@@ -51,7 +59,9 @@ struct exchange {
     const char *path;            /* percent-decoded once, no query, duplicate slashes collapsed, starts with "/" */
     const char *query;           /* raw text behind "?", or "" */
     const char *host;            /* Host header, lower case, with port if sent; "" when absent */
-    const char *base_url;        /* "http://127.0.0.1:8700": how this listener is reached, no trailing slash */
+    const char *base_url;        /* "http://127.0.0.1:8700", also with "/lane/NAME": how it is reached, no trailing slash */
+    struct lane *lane;           /* whose request it is; set before a dialect's handle; borrowed */
+    struct strike *strike;       /* the fault that op_begin has armed, or NULL; owned by whoever calls handle */
     char request_id[40];         /* also sent as x-request-id by the transport, on every answer */
     bool answered;               /* set by the transport's reply / stream_begin */
 };
@@ -101,6 +111,7 @@ enum route_result route_find(const struct route *routes, size_t count, const cha
 
 struct dialect_env {
     struct engine *engine;        /* borrowed for the dialect's life */
+    struct lane *lane;            /* the one it serves: its clock, its scenarios; borrowed for its life */
     const char *const *api_keys;  /* NULL-terminated; empty list: any non-empty key is taken */
     const char *const *settings;  /* NULL-terminated "name=value"; texts outlive the dialect; NULL: none */
 };
@@ -111,6 +122,10 @@ struct dialect {
     void (*destroy)(void *self);                             /* NULL is fine */
     /* Is this request mine?  By path prefix or host; the first dialect that says yes handles it. */
     bool (*claims)(void *self, const struct exchange *x);
+    /* Whose request is it, by what the SDK sends anyway?  A sandbox that the path, host or token names: its lane
+       (borrowed from the sandbox, of which *out_sandbox is a reference).  Else the API key, good or not, in `out_key`.
+       Neither: false.  Called on any lane's instance. */
+    bool (*whose)(void *self, struct exchange *x, struct sandbox **out_sandbox, struct buf *out_key);
     void (*handle)(void *self, struct exchange *x);          /* answers exactly once */
     /* May the body be something else than JSON (an upload)?  Asked before handle, which may answer without reading. */
     bool (*takes_raw_body)(void *self, const struct exchange *x);

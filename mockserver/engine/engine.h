@@ -35,7 +35,8 @@ struct engine_config {
     enum isolation isolation;
     const char *keeper_path;      /* the standbox-keeper program; NULL: beside this executable */
     const char *state_dir;        /* where sandboxes keep their folders; must exist; borrowed till free */
-    const struct clock *clock;    /* borrowed till free */
+    struct clock *clock;          /* of sandboxes that nobody owns; a reference is taken */
+    const char *puppet_path;      /* the standbox-puppet program; NULL: beside this executable */
     size_t log_memory_bytes;      /* budget for all output logs together; beyond it they go to disk (0: 64 MiB) */
     uint64_t log_limit_bytes;     /* most output kept of one process (0: 1 GiB); the oldest goes first */
     unsigned keep_finished;       /* finished processes remembered per sandbox (0: 1000); oldest forgotten first */
@@ -48,7 +49,7 @@ int engine_new(struct engine **out_engine, const struct engine_config *config, s
 /* Stop every sandbox, end the reactor, free.  Call once, when no other thread is inside. NULL is fine. */
 void engine_free(struct engine *engine);
 
-const struct clock *engine_clock(const struct engine *engine);
+struct clock *engine_clock(const struct engine *engine);   /* borrowed */
 enum isolation engine_isolation(const struct engine *engine);
 
 /* Can this machine do ISOLATION_NAMESPACE?  Runs bubblewrap once (about 10 ms). 0 = yes; else `err` says why not. */
@@ -67,7 +68,22 @@ enum sandbox_state { SANDBOX_ACTIVE, SANDBOX_STOPPING, SANDBOX_CLOSED, SANDBOX_B
 
 enum stop_reason { STOP_NOT, STOP_REQUEST, STOP_EXPIRED, STOP_KEEPER_DIED, STOP_SHUTDOWN, STOP_REASONS };
 
+/*
+ * Whoever sandboxes belong to (a lane): gives them their time and sees every fact of theirs.  Embedded in
+ * something counted; each sandbox holds a reference.
+ */
+struct owner {
+    struct clock *clock;
+    void (*ref)(struct owner *owner);
+    void (*unref)(struct owner *owner);
+    /* A fact was added to a process's log; `bytes` are those of an output or stdin fact, else NULL.  Called in the order
+       of the log with the process's lock held: must not block for long nor call the engine, but for proc_id,
+       proc_sandbox, sandbox_id and the like that take no lock.  NULL: does not care. */
+    void (*fact)(struct owner *owner, const struct proc *proc, const struct fact *fact, const void *bytes);
+};
+
 struct sandbox_spec {
+    struct owner *owner;          /* NULL: nobody; the engine's clock */
     const char *dialect;          /* whose it is ("hyperbrowser"); borrowed for ever: a literal */
     const char *user;             /* default user name in the sandbox ("ubuntu"); NULL: "user" */
     const char *hostname;         /* NULL: "sandbox" */
@@ -79,12 +95,15 @@ struct sandbox_spec {
 int sandbox_create(struct engine *engine, const struct sandbox_spec *spec, struct sandbox **out_sandbox,
                    struct err *err);
 
-/* Find by id among those of `dialect` (NULL: any).  Returns a reference or NULL.  Closed sandboxes are found too. */
-struct sandbox *engine_find_sandbox(struct engine *engine, const char *dialect, const char *id);
+/* Find by id among those of `owner` (NULL: any) and `dialect` (NULL: any).  Returns a reference or NULL.  Closed
+   sandboxes are found too. */
+struct sandbox *engine_find_sandbox(struct engine *engine, const struct owner *owner, const char *dialect,
+                                    const char *id);
 
-/* All sandboxes of `dialect` (NULL: any), oldest first.  Returns an array of references (free with
-   sandbox_list_free) and its length. */
-struct sandbox **engine_list_sandboxes(struct engine *engine, const char *dialect, size_t *out_count);
+/* All sandboxes of `owner` (NULL: any) and `dialect` (NULL: any), oldest first.  Returns an array of references (free
+   with sandbox_list_free) and its length. */
+struct sandbox **engine_list_sandboxes(struct engine *engine, const struct owner *owner, const char *dialect,
+                                       size_t *out_count);
 void sandbox_list_free(struct sandbox **list, size_t count);
 
 struct sandbox *sandbox_ref(struct sandbox *sandbox);
@@ -94,10 +113,14 @@ void sandbox_unref(struct sandbox *sandbox);           /* NULL is fine */
    caller waits for the first.  Returns 0, also when it was closed already. */
 int sandbox_stop(struct sandbox *sandbox, enum stop_reason reason, struct err *err);
 
-/* Stop and forget every sandbox (synchronous). */
-void engine_reset(struct engine *engine);
+/* Stop and forget every sandbox of `owner` (NULL: all), synchronously. */
+void engine_reset(struct engine *engine, const struct owner *owner);
 
 struct engine *sandbox_engine(const struct sandbox *sandbox);
+struct owner *sandbox_owner(const struct sandbox *sandbox);   /* borrowed; NULL: nobody */
+struct clock *sandbox_clock(const struct sandbox *sandbox);   /* borrowed: its owner's or the engine's */
+/* The puppet program as processes in it see it, or NULL when this installation has none. */
+const char *sandbox_puppet_path(const struct sandbox *sandbox);
 const char *sandbox_id(const struct sandbox *sandbox);  /* a uuid */
 enum sandbox_state sandbox_get_state(struct sandbox *sandbox);
 enum stop_reason sandbox_get_stop_reason(struct sandbox *sandbox);
@@ -139,7 +162,13 @@ struct proc_spec {
     int64_t drain_grace_ms;       /* real time to wait for a survivor's pipe after the exit */
     uint64_t keep_bytes;          /* output that must stay readable behind the newest byte; 0: all (to the log limit) */
     const char *id_prefix;        /* the id is this plus random text; NULL: "proc_" */
+    int64_t hold_ms;              /* API time to stay queued before it starts; 0: none */
+    int fail_errno;               /* not 0: nothing is run, the start fails with this errno at stage "exec" (after hold_ms) */
+    const int *extra_fds;         /* descriptors 3, 4 ... of the program; duplicated, borrowed during the call */
+    size_t extra_fd_count;        /* at most PROC_MAX_EXTRA_FDS */
 };
+
+#define PROC_MAX_EXTRA_FDS 2
 
 /* Queue a process.  Checks the spec (cwd absolute, env names, no empty argv) and returns a reference at once;
    what becomes of it is in its facts.  ERR_CONFLICT when the sandbox is not active; ERR_LIMIT for too many. */
@@ -180,6 +209,8 @@ struct proc_view {
     bool timed_out;            /* a FACT_TIMED_OUT came before the end */
     bool signalled_by_client;  /* a FACT_SIGNALLED by WHO_CLIENT came before the end */
     bool killed_by_request;    /* proc_kill was asked for before the end */
+    bool held;                 /* queued, and will be so for its hold_ms */
+    unsigned seen;             /* bit k: the log has a fact of kind k (1u << FACT_...) */
     bool output_held;          /* a survivor still has the pipe; its later output is not logged */
     bool stdin_open;
     int64_t queued_ms, started_ms, ended_ms;  /* epoch; 0 = not yet */
@@ -199,6 +230,11 @@ const char *proc_start_stage_name(int stage);
 typedef bool interrupt_fn(void *arg);
 int proc_wait_state(struct proc *proc, enum proc_state state, int64_t deadline_ms, interrupt_fn *interrupt,
                     void *arg, struct err *err);
+
+/* The same until the log has a fact of one of the kinds in `mask` (1u << FACT_...).  ERR_GONE when the process is
+   finished without one. */
+int proc_wait_fact(struct proc *proc, unsigned mask, int64_t deadline_ms, interrupt_fn *interrupt, void *arg,
+                   struct err *err);
 
 /* A reader of the log.  While it is open, output from its position on is not dropped (up to the log limit), however
    little `keep_bytes` asks to be kept.
@@ -238,7 +274,8 @@ size_t proc_facts(struct proc *proc, uint64_t from, struct fact *out, size_t max
 int proc_stdin_write(struct proc *proc, const void *data, size_t len, bool eof, int64_t deadline_ms,
                      struct err *err);
 
-/* Send a signal to the process's group; returns when the kernel has taken it.  ERR_CONFLICT when it is over. */
+/* Send a signal to the process's group; returns when the kernel has taken it.  ERR_CONFLICT when it is over.  One that
+   is held in the queue and would die of the signal dies at once: signalled, died, never started. */
 int proc_signal(struct proc *proc, int signo, enum fact_who who, struct err *err);
 
 /* SIGKILL to the group and every descendant that can be found (setsid, double fork), also after the main

@@ -1,0 +1,66 @@
+/*
+ * What a request means, in neutral words: the point where scenarios come in.
+ *
+ * A dialect calls op_begin once in every handler, when it knows what is asked and before it has done
+ * anything, and does what the answer says.  While it projects a process it tells op_note_fact and sends events by
+ * op_event, so that faults keyed to the life of the process strike at the right place.
+ *
+ * Thread: the exchange's own.
+ */
+#ifndef STANDBOX_DIALECTS_OP_H
+#define STANDBOX_DIALECTS_OP_H
+
+#include "dialects/dialect.h"
+#include "engine/engine.h"
+#include "scenario/vocab.h"
+
+struct op {
+    enum scenario_op op;
+    enum scenario_dialect dialect;
+    struct sandbox *sandbox;      /* NULL: none yet */
+    struct proc *proc;            /* NULL: none yet; else its command, cwd and facts are used */
+    const char *command, *cwd;    /* of a start */
+    char *const *env;             /* "NAME=value", NULL-terminated; NULL: none */
+    /* Make the token that the request came with an expired one (fault "expire_token"); NULL: cannot be. */
+    void (*expire_token)(void *arg);
+    void *arg;
+};
+
+enum op_go {
+    OP_GO_ON,        /* do it */
+    OP_PRETEND,      /* answer as if it had been done, and do nothing */
+    OP_REFUSE,       /* answer with op_reply(x), in the vendor's shape, and do nothing */
+    OP_EXPIRED,      /* answer as to an expired token, and do nothing */
+    OP_OVER          /* the exchange is over already: return */
+};
+
+enum op_go op_begin(struct exchange *x, const struct op *op);
+
+/* The answer that OP_REFUSE asks for. */
+const struct reply *op_reply(const struct exchange *x);
+/* Adds its Retry-After and other headers to x, for the HTTP dialects.  A reply with a body of its own is answered
+   here whole: then true. */
+bool op_reply_http(struct exchange *x);
+
+/* A fact of the process is now known to the client's answer: a fault keyed to it strikes here, and what was gathered
+   must have been written.  -1: the answer is over. */
+int op_note_fact(struct exchange *x, const struct fact *fact);
+
+/* proc_wait_state for an answer that comes when the process is so far: faults keyed to a fact strike when it is in
+   the log, while this waits.  ERR_CLOSED: the exchange is over. */
+int op_wait_state(struct exchange *x, struct proc *proc, enum proc_state state, int64_t deadline_ms,
+                  struct err *err);
+
+/* Is a fault armed that looks at single events or facts?  Then a stream must not gather. */
+bool op_is_watched(const struct exchange *x);
+
+enum event_kind { EVENT_FIRST, EVENT_OUTPUT, EVENT_TERMINAL, EVENT_COMMENT };
+
+/* One whole event, on the wire when it returns (or held back, dropped, doubled, as the armed fault says).  A comment
+   is no event and does not count.  -1: the answer is over. */
+int op_event(struct exchange *x, enum event_kind kind, const void *data, size_t len);
+/* Must the stream end now with a made-up terminal event that says `*out_exit`?  Ask after each fact and event; when
+   true, send it by op_event(EVENT_TERMINAL) and end the stream. */
+bool op_fabricates(struct exchange *x, int *out_exit);
+
+#endif

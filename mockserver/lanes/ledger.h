@@ -1,0 +1,130 @@
+/*
+ * The ledger of a lane: what really happened (facts) and what was said on the wire (requests and
+ * their answers), in one order, bounded, with a count of what had to be dropped.
+ *
+ * Entries carry a number (1, 2, 3 ... in the lane, no gaps while nothing is dropped) and the epoch
+ * time in ms.  Secrets are redacted when they come in: values of headers that carry credentials, and of
+ * JSON members that do (token, apiKey, secret ...), are stored as "[redacted]"; of queries likewise.
+ * Bodies and output are kept up to a limit each, with their true length beside them.
+ *
+ * The oldest entries go first when a bound is reached; a request that is still open stays findable.
+ * With a file, every entry is also written there as one JSON line when it is complete (requests: at
+ * their end); the file is shared by all lanes.
+ *
+ * Thread: any; one lock inside, a leaf.
+ */
+#ifndef STANDBOX_LANES_LEDGER_H
+#define STANDBOX_LANES_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/jsonw.h"
+#include "engine/fact.h"
+
+struct ledger;
+struct ledger_file;
+
+struct ledger_config {
+    size_t max_entries;           /* 0: 20,000 */
+    size_t max_bytes;             /* 0: 16 MiB */
+    size_t max_body_bytes;        /* kept of one body or output; 0: 8 KiB */
+    struct ledger_file *file;     /* NULL: none; borrowed till free */
+};
+
+/* Append to `path` ("-": standard error).  Writing never blocks the caller for a full disk or pipe: lines that cannot
+   be written are counted, and said at the end. */
+int ledger_file_open(struct ledger_file **out_file, const char *path, struct err *err);
+uint64_t ledger_file_close(struct ledger_file *file);   /* how many lines were lost; NULL is fine */
+
+int ledger_new(struct ledger **out_ledger, const char *lane, struct clock *clock, const struct ledger_config *config,
+               struct err *err);
+void ledger_free(struct ledger *ledger);                /* NULL is fine */
+void ledger_clear(struct ledger *ledger);               /* open requests stay open and come in again at their end */
+
+/* ---- writing -------------------------------------------------------------------------- */
+
+/* Texts are copied.  `bytes` as in struct owner. */
+void ledger_add_fact(struct ledger *ledger, const char *sandbox, const char *process, const char *command,
+                     const struct fact *fact, const void *bytes);
+
+struct wire_header { const char *name, *value; };
+
+/* A request has come in.  Its number, for the calls below; texts are copied, headers redacted. */
+uint64_t ledger_begin_request(struct ledger *ledger, const char *request_id, const char *method, const char *path,
+                              const char *query, const struct wire_header *headers, size_t header_count);
+void ledger_set_request_body(struct ledger *ledger, uint64_t number, const void *body, size_t len);
+/* What it means, once the dialect knows; NULL: unknown or none. */
+void ledger_set_request_op(struct ledger *ledger, uint64_t number, const char *dialect, const char *op,
+                           const char *sandbox, const char *process, const char *command);
+/* A fault of a scenario was armed for it / has struck. */
+void ledger_set_request_fault(struct ledger *ledger, uint64_t number, const char *scenario, size_t rule,
+                              const char *kind, bool fired);
+void ledger_set_answer(struct ledger *ledger, uint64_t number, int status, const char *content_type);
+/* A piece of the answer's body, framing aside. */
+void ledger_add_answer_bytes(struct ledger *ledger, uint64_t number, const void *bytes, size_t len);
+
+/* How the answer ended, as the server knows it. */
+enum answer_end { ANSWER_COMPLETE, ANSWER_CUT, ANSWER_RESET, ANSWER_CLIENT_GONE, ANSWER_NONE, ANSWER_ENDS };
+void ledger_end_request(struct ledger *ledger, uint64_t number, enum answer_end end);
+const char *answer_end_name(enum answer_end end);       /* "complete", "cut" ... */
+
+/* ---- reading -------------------------------------------------------------------------- */
+
+struct ledger_stats { uint64_t next_number, entries, bytes, dropped, open_requests; };
+void ledger_get_stats(struct ledger *ledger, struct ledger_stats *out);
+
+/* A request as it stands.  Everything is borrowed during the callback that gets it. */
+struct ledger_request {
+    uint64_t number;
+    int64_t begin_ms, end_ms;                           /* epoch; end 0: still open */
+    const char *request_id, *method, *path, *query;
+    const struct wire_header *headers;
+    size_t header_count;
+    const char *body;
+    size_t body_len, body_kept;
+    const char *dialect, *op, *sandbox, *process, *command;   /* "" when unknown */
+    const char *fault, *fault_scenario;                 /* kind, "" when none was armed */
+    size_t fault_rule;
+    bool fault_fired;
+    int status;                                         /* 0: none yet */
+    const char *content_type, *answer;
+    uint64_t answer_len;
+    size_t answer_kept;
+    enum answer_end end;                                /* when end_ms > 0 */
+};
+
+struct ledger_fact {
+    uint64_t number;
+    const char *sandbox, *process, *command;
+    struct fact fact;
+    const char *bytes;
+    size_t kept;
+};
+
+struct ledger_entry {
+    bool is_request;
+    struct ledger_request request;
+    struct ledger_fact fact;
+};
+
+/* Visit entries with number >= from, oldest first, until `visit` says false.  The ledger's lock is held: quick, and
+   no call back into it. */
+typedef bool ledger_visit_fn(void *arg, const struct ledger_entry *entry);
+void ledger_visit(struct ledger *ledger, uint64_t from, ledger_visit_fn *visit, void *arg);
+
+/* Wait until something was added or changed since `change` (0 at first; updated), or the machine's time `until_ns`
+   (mono_ns), or `interrupt` says so (asked about five times a second).  Was there a change? */
+bool ledger_await_change(struct ledger *ledger, uint64_t *change, int64_t until_ns, bool (*interrupt)(void *arg),
+                         void *arg);
+
+/* One entry as a JSON object named `name` (NULL: bare): the line of the export and of the admin API. */
+void ledger_write_entry(struct jsonw *w, const char *name, const char *lane, const struct ledger_entry *entry);
+/* Entries from `from` on as JSON lines; stops near `max_bytes`; *out_next is where to go on (0: that was all). */
+void ledger_export(struct ledger *ledger, uint64_t from, size_t max_bytes, struct buf *out, uint64_t *out_next);
+
+#endif
