@@ -35,8 +35,8 @@ int64_t clock_now_ms(const struct clock *c);
 /* Epoch milliseconds as the API shows them; monotonic, starts at the real epoch time. */
 int64_t clock_wall_ms(const struct clock *c);
 
-/* The machine's monotonic moment, in nanoseconds, of API time `api_ms` as things stand.  INT64_MAX: not while the
-   clock stands still, or never. */
+/* The machine's monotonic moment, in nanoseconds, of API time `api_ms` as things stand: a past one when it has been
+   reached.  INT64_MAX: not while the clock stands still, or never. */
 int64_t clock_real_ns(const struct clock *c, int64_t api_ms);
 
 /* The same for pthread_cond_timedwait; never = some decades. */

@@ -18,34 +18,48 @@
 #define DEFAULT_LOG_LIMIT (1024ull * 1024ull * 1024ull)
 #define DEFAULT_KEEP_FINISHED 1000u
 #define KEEPER_NAME "standbox-keeper"
+#define PUPPET_NAME "standbox-puppet"
 
 extern char **environ;
 
-/* Beside this executable, or in ../libexec/standbox as an installation has it. */
-static char *find_keeper(const struct engine_config *config, struct err *err)
+/* Beside this executable, or in ../libexec/standbox as an installation has it.  NULL: not there. */
+static char *find_beside(const char *name, char *self, size_t room)
 {
     static const char *const places[] = { "", "../libexec/standbox/" };
-    char self[PATH_MAX], path[PATH_MAX + 64];
-    if (config->keeper_path != NULL) {
-        char *real = realpath(config->keeper_path, NULL);
-        if (real == NULL)
-            err_set(err, ERR_IO, errno, "the keeper program %s", config->keeper_path);
-        return real;
-    }
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0) {
-        err_set(err, ERR_IO, errno, "find this program's own folder");
+    char path[PATH_MAX + 64];
+    ssize_t n = readlink("/proc/self/exe", self, room - 1);
+    if (n <= 0)
         return NULL;
-    }
     self[n] = '\0';
     *strrchr(self, '/') = '\0';
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        snprintf(path, sizeof path, "%s/%s" KEEPER_NAME, self, places[i]);
+        snprintf(path, sizeof path, "%s/%s%s", self, places[i], name);
         if (access(path, X_OK) == 0)
             return realpath(path, NULL);
     }
-    err_set(err, ERR_NOT_FOUND, 0, "there is no " KEEPER_NAME " beside %s/; build or install it there", self);
     return NULL;
+}
+
+static char *find_keeper(const struct engine_config *config, struct err *err)
+{
+    char self[PATH_MAX] = "";
+    const char *given = config->keeper_path;
+    char *path = given != NULL ? realpath(given, NULL) : find_beside(KEEPER_NAME, self, sizeof self);
+    if (path == NULL && given != NULL)
+        err_set(err, ERR_IO, errno, "the keeper program %s", given);
+    else if (path == NULL)
+        err_set(err, ERR_NOT_FOUND, 0, "there is no " KEEPER_NAME " beside %s/; build or install it there", self);
+    return path;
+}
+
+/* A server without one can do all but scripted processes. */
+static char *find_puppet(const struct engine_config *config)
+{
+    char self[PATH_MAX];
+    const char *given = config->puppet_path;
+    if (given == NULL)
+        return find_beside(PUPPET_NAME, self, sizeof self);
+    return access(given, X_OK) == 0 ? realpath(given, NULL) : NULL;
 }
 
 static void fill_defaults(struct engine_config *config)
@@ -63,7 +77,9 @@ static void engine_release(struct engine *engine)
     janitor_free(engine->janitor);
     reactor_free(engine->reactor);
     pthread_mutex_destroy(&engine->lock);
+    clock_unref(engine->config.clock);
     free(engine->keeper_path);
+    free(engine->puppet_path);
     free(engine->state_dir);
     free(engine);
 }
@@ -74,6 +90,7 @@ int engine_new(struct engine **out_engine, const struct engine_config *config, s
     if (engine == NULL)
         return err_set(err, ERR_NOMEM, 0, "engine");
     engine->config = *config;
+    engine->config.clock = clock_ref(config->clock);
     fill_defaults(&engine->config);
     engine->last = &engine->first;
     engine->next_proc_number = 1;
@@ -82,13 +99,14 @@ int engine_new(struct engine **out_engine, const struct engine_config *config, s
     engine->keeper_path = engine->state_dir == NULL ? NULL : find_keeper(config, err);
     if (engine->state_dir == NULL)
         err_set(err, ERR_NOMEM, 0, "engine");
-    if (engine->keeper_path == NULL || reactor_new(&engine->reactor, config->clock, err) != 0 ||
+    if (engine->keeper_path == NULL || reactor_new(&engine->reactor, err) != 0 ||
         janitor_new(&engine->janitor, err) != 0) {
         engine_release(engine);
         return -1;
     }
     engine->budget = (struct log_budget) { .limit_bytes = engine->config.log_memory_bytes,
                                            .spool_dir = engine->state_dir };
+    engine->puppet_path = find_puppet(config);
     host_tools_find(&engine->tools, config->isolation);
     /* A process may close its stdin while we write to it. */
     (void) signal(SIGPIPE, SIG_IGN);
@@ -115,7 +133,7 @@ void engine_free(struct engine *engine)
     engine_release(engine);
 }
 
-const struct clock *engine_clock(const struct engine *engine)
+struct clock *engine_clock(const struct engine *engine)
 {
     return engine->config.clock;
 }

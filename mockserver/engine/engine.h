@@ -13,6 +13,7 @@
 #ifndef STANDBOX_ENGINE_ENGINE_H
 #define STANDBOX_ENGINE_ENGINE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -70,16 +71,21 @@ enum stop_reason { STOP_NOT, STOP_REQUEST, STOP_EXPIRED, STOP_KEEPER_DIED, STOP_
 
 /*
  * Whoever sandboxes belong to (a lane): gives them their time and sees every fact of theirs.  Embedded in
- * something counted; each sandbox holds a reference.
+ * something counted; each sandbox holds a reference, which it may give back on a thread of the engine's, also a
+ * moment after engine_reset: `unref` must not block.
  */
 struct owner {
     struct clock *clock;
     void (*ref)(struct owner *owner);
     void (*unref)(struct owner *owner);
-    /* A fact was added to a process's log; `bytes` are those of an output or stdin fact, else NULL.  Called in the order
-       of the log with the process's lock held: must not block for long nor call the engine, but for proc_id,
-       proc_sandbox, sandbox_id and the like that take no lock.  NULL: does not care. */
+    /* A fact was added to a process's log; `bytes` are those of an output or stdin fact, else NULL.  Called in the
+       order of the log with the process's lock held (with the first fact, the sandbox's, too): must not block for long
+       nor call the engine, but for proc_id, proc_sandbox, sandbox_id and the like that take no lock.  NULL: does not
+       care. */
     void (*fact)(struct owner *owner, const struct proc *proc, const struct fact *fact, const void *bytes);
+    /* No new sandboxes any more: sandbox_create is ERR_CONFLICT.  An engine_reset that comes after this was set leaves
+       none behind, not even one that was being made. */
+    atomic_bool closed;
 };
 
 struct sandbox_spec {
@@ -163,7 +169,8 @@ struct proc_spec {
     uint64_t keep_bytes;          /* output that must stay readable behind the newest byte; 0: all (to the log limit) */
     const char *id_prefix;        /* the id is this plus random text; NULL: "proc_" */
     int64_t hold_ms;              /* API time to stay queued before it starts; 0: none */
-    int fail_errno;               /* not 0: nothing is run, the start fails with this errno at stage "exec" (after hold_ms) */
+    int fail_errno;               /* not 0: nothing is run, the start fails with this errno at stage "exec" (after
+                                     hold_ms) */
     const int *extra_fds;         /* descriptors 3, 4 ... of the program; duplicated, borrowed during the call */
     size_t extra_fd_count;        /* at most PROC_MAX_EXTRA_FDS */
 };
@@ -275,11 +282,13 @@ int proc_stdin_write(struct proc *proc, const void *data, size_t len, bool eof, 
                      struct err *err);
 
 /* Send a signal to the process's group; returns when the kernel has taken it.  ERR_CONFLICT when it is over.  One that
-   is held in the queue and would die of the signal dies at once: signalled, died, never started. */
+   is held in the queue and would die of the signal dies at once: signalled, died, never started.  Any other signal to
+   a held one is ERR_CONFLICT, too: nothing is there that could take it. */
 int proc_signal(struct proc *proc, int signo, enum fact_who who, struct err *err);
 
 /* SIGKILL to the group and every descendant that can be found (setsid, double fork), also after the main
-   process is gone.  Returns when they are dead (a second of real time at most).  Harmless on a finished one. */
+   process is gone; a held one never starts.  Returns when they are dead (a second of real time at most).  Harmless on
+   a finished one. */
 int proc_kill(struct proc *proc, enum fact_who who, struct err *err);
 
 /* New terminal size.  ERR_CONFLICT without a pty or after the end. */

@@ -4,6 +4,9 @@
  * Locks: engine->lock (sandbox list) > sandbox->lock (processes, state) > proc->lock (facts, log, streams).
  * Life-cycle changes, reads of pipes and timers happen on the reactor thread only; callers append
  * signal facts and stdin bytes under proc->lock.
+ *
+ * A clock's change reaches timers through the reactor, and who waits for a deadline through the
+ * sandbox's listener (sandbox_procs.c).
  */
 #ifndef STANDBOX_ENGINE_ENGINE_PRIV_H
 #define STANDBOX_ENGINE_ENGINE_PRIV_H
@@ -23,13 +26,13 @@
 struct engine {
     struct engine_config config;
     char *keeper_path, *state_dir;
+    char *puppet_path;              /* NULL: none */
     struct reactor *reactor;
     struct log_budget budget;
     struct host_tools tools;        /* what of the host a sandbox gets to see; read once */
     pthread_mutex_t lock;
     struct sandbox *first, **last;  /* oldest first; each holds a reference */
     atomic_uint_fast64_t next_proc_number;
-    unsigned closed;                /* how many of them are closed and only remembered */
     struct janitor *janitor;        /* stops sandboxes that nobody waits for */
 };
 
@@ -39,6 +42,9 @@ struct sandbox {
     atomic_uint refs;
     char id[37];
     const char *dialect;
+    struct owner *owner;            /* a reference; NULL: nobody */
+    struct clock *clock;            /* a reference */
+    struct clock_listener listener; /* from create to close */
     struct sandbox_home *home;      /* folders and users */
     int64_t created_ms, lifetime_ms;
     void *record;
@@ -56,6 +62,7 @@ struct sandbox {
     struct link_ticket *tickets;    /* answers somebody waits for */
     uint64_t next_ticket;
     bool keeper_stopped;            /* STOPPED arrived, or the link ended */
+    bool stop_begun;                /* its processes know, and the keeper */
     bool closing;                   /* somebody is in close_sandbox */
     struct sandbox *janitor_next;   /* janitor's lock, like the two below it */
     bool janitor_has_it;
@@ -87,6 +94,15 @@ struct proc_reader {
     uint64_t pin;                   /* output before it is not needed by this reader */
 };
 
+/* What the keeper is to be told of a process, and the far ends of its pipes. */
+struct launch {
+    struct keeper_request request;
+    struct buf text;
+    int fds[KEEPER_MAX_FDS];        /* its own; one place is left for long texts */
+    size_t fd_count;
+    int fail_stage, fail_errno;     /* not STAGE_NONE: nothing is sent, this is what happens */
+};
+
 struct proc {
     struct sandbox *sandbox;        /* borrowed while the sandbox lists it; a reference for its whole life */
     struct proc *newer, *older, *next_by_id, *next_by_number;   /* sandbox->lock */
@@ -113,20 +129,41 @@ struct proc {
     char *pending;                  /* stdin bytes not yet in the pipe */
     size_t pending_at, pending_len, pending_cap;
     bool stdin_eof_wanted, stdin_writable_watched;
-    struct timer time_limit, drain; /* reactor thread */
+    struct timer time_limit, drain, hold;   /* reactor thread, like the three below */
     bool term_sent;
+    int64_t hold_until;             /* API time */
+    struct launch *held;            /* waits for the end of the hold */
     bool listed;                    /* counted in sandbox->live until finished */
 };
 
 /* proc_life.c: everything that can happen to a process, on the reactor thread, no lock held. */
 enum proc_event {
     EVENT_STARTED, EVENT_START_FAILED, EVENT_ENDED, EVENT_OUTPUT_OVER, EVENT_DRAIN_OVER, EVENT_TIME_UP,
-    EVENT_KEEPER_LOST, PROC_EVENTS
+    EVENT_KEEPER_LOST, EVENT_HOLD_OVER, EVENT_KILLED /* while held */, PROC_EVENTS
 };
-struct proc_happening { pid_t pid; int fd; struct fact end; };
+struct proc_happening {
+    pid_t pid;
+    int fd;
+    struct fact end;
+    int signo;                      /* EVENT_KILLED */
+    enum fact_who who;
+    bool by_request;                /* proc_kill */
+};
 void proc_happen(struct proc *proc, enum proc_event event, const struct proc_happening *what);
+/* End a process that is held, by a signal; any thread.  False: it is not held (any more), and nothing was done. */
+bool proc_end_held(struct proc *proc, int signo, enum fact_who who, bool by_request);
 /* The keeper has sent a signal. */
 void proc_note_signal(struct proc *proc, int signo, enum fact_who who);
+
+/* proc.c */
+struct proc *proc_new(struct sandbox *sandbox, const struct proc_spec *spec);   /* NULL: no memory */
+
+/* proc_start.c */
+int launch_send(struct proc *proc, struct launch *launch, struct err *err);
+void launch_free(struct launch *launch);                /* NULL is fine */
+
+/* signals.c: does a process die of it that does nothing about signals? */
+bool signal_is_deadly(int signo);
 
 /* proc.c: wait on `cond` with proc->lock held, until it is signalled or API `deadline_ms`.  With an `interrupt` it
    looks up once a second and asks it, lock released. */
@@ -135,7 +172,9 @@ enum wait_result proc_wait_change(struct proc *proc, pthread_cond_t *cond, int64
                                   interrupt_fn *interrupt, void *arg);
 
 /* proc_log.c, with proc->lock held. */
-struct fact *proc_append_fact(struct proc *proc, enum fact_kind kind);   /* NULL: no memory */
+/* Add a fact, and tell the sandbox's owner; the fact's number and time are filled in here.  `bytes`: of output and
+   stdin.  Returns it as it is in the log, NULL: no memory. */
+const struct fact *proc_add_fact(struct proc *proc, struct fact fact, const void *bytes);
 void proc_append_output(struct proc *proc, enum fact_kind kind, const void *data, size_t len);
 void proc_trim(struct proc *proc);
 
@@ -149,7 +188,10 @@ void proc_close_stream(struct proc *proc, enum stream_slot slot);  /* reactor th
 void proc_close_all(struct proc *proc);                 /* reactor thread, no lock */
 
 /* sandbox_procs.c */
-int sandbox_list_proc(struct sandbox *sandbox, struct proc *proc, struct err *err);  /* ERR_CONFLICT: not active */
+/* From here on it is known, and queued.  ERR_CONFLICT: the sandbox is not active. */
+int sandbox_list_proc(struct sandbox *sandbox, struct proc *proc, struct err *err);
+/* Who waits for a deadline looks at the clock again. */
+void sandbox_wake_waiters(void *sandbox);
 void sandbox_proc_finished(struct sandbox *sandbox, struct proc *proc);  /* reactor thread, no lock */
 struct proc *sandbox_find_number(struct sandbox *sandbox, uint64_t number);  /* returns a reference */
 struct proc **sandbox_live_procs(struct sandbox *sandbox, size_t *out_count);  /* not finished; references */
@@ -169,6 +211,11 @@ void engine_cond_init(pthread_cond_t *cond);            /* waits by the machine'
 struct timespec engine_real_deadline(int64_t delay_ms); /* for it */
 void sandbox_begin_stop(struct sandbox *sandbox, enum stop_reason reason);
 int sandbox_finish_stop(struct sandbox *sandbox, struct err *err);
+
+/* sandbox_list.c */
+/* Keeps a reference.  ERR_CONFLICT: its owner takes no new ones. */
+int engine_list_sandbox(struct engine *engine, struct sandbox *sandbox, struct err *err);
+void engine_remember_closed(struct engine *engine, struct sandbox *sandbox);  /* and forget an older one, maybe */
 void engine_stop_all(struct engine *engine);            /* for the server's end */
 
 /* census.c: kill and reap what a dead keeper left to the server. */

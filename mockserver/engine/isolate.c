@@ -227,10 +227,13 @@ static int fill_home(struct sandbox_home *home, const struct host_tools *tools, 
     return fill_bin(home, tools, err);
 }
 
-static const char *own_user_name(void)
+/* Sandboxes are made on many threads at once.  Returns a copy, NULL: no memory. */
+static char *own_user_name(void)
 {
-    const struct passwd *pw = getpwuid(geteuid());
-    return pw == NULL ? "user" : pw->pw_name;
+    struct passwd pw, *found = NULL;
+    char room[4096];
+    (void) getpwuid_r(geteuid(), &pw, room, sizeof room, &found);
+    return strdup(found != NULL ? found->pw_name : "user");
 }
 
 int sandbox_home_new(struct sandbox_home **out_home, const struct host_tools *tools, const char *state_dir,
@@ -243,7 +246,7 @@ int sandbox_home_new(struct sandbox_home **out_home, const struct host_tools *to
     home->isolation = isolation;
     home->uid = isolated ? SANDBOX_UID : geteuid();
     home->gid = isolated ? SANDBOX_UID : getegid();
-    home->user = strdup(isolated ? user : own_user_name());
+    home->user = isolated ? strdup(user) : own_user_name();
     bool made = home->user != NULL && asprintf(&home->folder, "%s/%s", state_dir, id) >= 0 &&
                 (isolated ? asprintf(&home->home, "/home/%s", user)
                           : asprintf(&home->home, "%s/home", home->folder)) >= 0 &&
@@ -430,20 +433,22 @@ static void bind_own_folders(const struct sandbox_home *home, struct string_list
                                                "--symlink", "../run", "/var/run", NULL });
 }
 
-static void bind_tools(const struct sandbox_home *home, const struct host_tools *tools, const char *keeper_path,
-                       struct string_list *argv)
+static void bind_tools(const struct sandbox_home *home, const struct host_tools *tools,
+                       const struct own_programs *programs, struct string_list *argv)
 {
     string_list_add(argv, "--ro-bind");
     string_list_add(argv, "%s/bin", home->folder);
     string_list_add(argv, INSIDE_BIN);
-    list_add_all(argv, (const char *const[]) { "--ro-bind", keeper_path, INSIDE_KEEPER, NULL });
+    list_add_all(argv, (const char *const[]) { "--ro-bind", programs->keeper, INSIDE_KEEPER, NULL });
+    if (programs->puppet != NULL)
+        list_add_all(argv, (const char *const[]) { "--ro-bind", programs->puppet, INSIDE_PUPPET, NULL });
     for (size_t i = 0; i < tools->extra_count; i++)
         list_add_all(argv, (const char *const[]) { "--ro-bind", tools->extra[i].prefix,
                                                    tools->extra[i].prefix, NULL });
 }
 
-static void add_bwrap(const struct sandbox_home *home, const struct host_tools *tools, const char *keeper_path,
-                      const struct sandbox_spec *spec, struct string_list *argv)
+static void add_bwrap(const struct sandbox_home *home, const struct host_tools *tools,
+                      const struct own_programs *programs, const struct sandbox_spec *spec, struct string_list *argv)
 {
     string_list_add(argv, "%s", tools->bwrap);
     list_add_all(argv, (const char *const[]) { "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
@@ -461,18 +466,19 @@ static void add_bwrap(const struct sandbox_home *home, const struct host_tools *
     bind_system_folders(argv);
     bind_etc(home, argv);
     bind_own_folders(home, argv);
-    bind_tools(home, tools, keeper_path, argv);
+    bind_tools(home, tools, programs, argv);
     list_add_all(argv, (const char *const[]) { "--chdir", "/", "--", INSIDE_KEEPER, "--pid-namespace",
                                                "--nproc", LIMIT_PROCESSES, NULL });
 }
 
-void sandbox_home_command(const struct sandbox_home *home, const struct host_tools *tools, const char *keeper_path,
-                          const struct sandbox_spec *spec, struct string_list *argv, struct string_list *env)
+void sandbox_home_command(const struct sandbox_home *home, const struct host_tools *tools,
+                          const struct own_programs *programs, const struct sandbox_spec *spec,
+                          struct string_list *argv, struct string_list *env)
 {
     if (home->isolation == ISOLATION_NAMESPACE)
-        add_bwrap(home, tools, keeper_path, spec, argv);
+        add_bwrap(home, tools, programs, spec, argv);
     else
-        string_list_add(argv, "%s", keeper_path);
+        string_list_add(argv, "%s", programs->keeper);
     list_add_all(argv, (const char *const[]) { "--socket", "3", "--nofile", LIMIT_OPEN_FILES,
                                                "--fsize", LIMIT_FILE_BYTES, NULL });
     add_path(home, tools, env);

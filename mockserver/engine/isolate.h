@@ -14,6 +14,9 @@
 
 #define HOST_MAX_TOOLS 4
 
+/* Where processes see the puppet when they have a view of their own. */
+#define INSIDE_PUPPET "/opt/standbox/puppet"
+
 /* An interpreter of the host that lies outside the folders every sandbox sees. */
 struct host_tool {
     char name[16];
@@ -55,9 +58,13 @@ void sandbox_home_remove(const struct sandbox_home *home);
 /* Remove the folders and free.  NULL is fine. */
 void sandbox_home_free(struct sandbox_home *home);
 
+/* Programs of ours that a sandbox gets; real paths on the host. */
+struct own_programs { const char *keeper; const char *puppet /* NULL: none */; };
+
 /* The keeper's command line and environment. */
-void sandbox_home_command(const struct sandbox_home *home, const struct host_tools *tools, const char *keeper_path,
-                          const struct sandbox_spec *spec, struct string_list *argv, struct string_list *env);
+void sandbox_home_command(const struct sandbox_home *home, const struct host_tools *tools,
+                          const struct own_programs *programs, const struct sandbox_spec *spec,
+                          struct string_list *argv, struct string_list *env);
 
 /* Who is `run_as` (NULL: the default user)?  Fills request flags, uid, gid and the user's name and home.
    ERR_NOT_FOUND for an unknown name, ERR_INVALID for a bad number. */

@@ -14,12 +14,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define KEEPER_MAX_FDS 4
+#define KEEPER_MAX_EXTRA_FDS 2
+#define KEEPER_MAX_FDS (3 + KEEPER_MAX_EXTRA_FDS + 1)
 #define KEEPER_INLINE_BYTES (16u * 1024u)
 #define KEEPER_MAX_TEXT_BYTES (48u * 1024u * 1024u)
 
 enum keeper_op {
-    KEEPER_SPAWN = 1,   /* fds: [stdin,] stdout, stderr (none of them with a pty) [, memfd] */
+    KEEPER_SPAWN = 1,   /* fds: [stdin,] stdout, stderr (none of them with a pty), extra_fds [, memfd] */
     KEEPER_SIGNAL,      /* to the group of `number`; answered by SIGNAL_DONE */
     KEEPER_KILL_TREE,   /* SIGNAL_DONE without a ticket when the process itself lived; answered by KILL_DONE */
     KEEPER_STOP         /* kill all, report every exit, then STOPPED, then exit */
@@ -44,6 +45,7 @@ struct keeper_request {
     uint16_t rows, cols;
     uint32_t argc, envc;
     uint32_t text_bytes;    /* cwd, argv..., env... */
+    uint32_t extra_fds;     /* how many; they become 3, 4 ... */
 };
 
 enum keeper_event {
@@ -80,7 +82,8 @@ ssize_t keeper_receive(int sock, void *data, size_t room, int *fds, size_t *fd_c
 /* Name of a stage: "cwd", "exec" ... */
 const char *spawn_stage_name(int stage);
 
-/* The environment variables by which the descendants of a process and of a sandbox are known, even after a double fork. */
+/* The environment variables by which the descendants of a process and of a sandbox are known, even after a double
+   fork. */
 #define KEEPER_MARK "STANDBOX_PROCESS="
 #define SANDBOX_MARK "STANDBOX_SANDBOX="
 

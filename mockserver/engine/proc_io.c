@@ -148,13 +148,6 @@ void proc_close_all(struct proc *p)
 
 /* ---- in ------------------------------------------------------------------------------ */
 
-static void note_stdin(struct proc *p, size_t len)
-{
-    struct fact *f = proc_append_fact(p, FACT_STDIN);
-    if (f != NULL)
-        f->len = (uint32_t) len;
-}
-
 /* Into the pipe as much as goes.  False: the process has closed its end. */
 static bool push_pending(struct proc *p)
 {
@@ -166,7 +159,7 @@ static bool push_pending(struct proc *p)
             continue;
         if (n < 0)
             return errno == EAGAIN;
-        note_stdin(p, (size_t) n);
+        (void) proc_add_fact(p, (struct fact) { .kind = FACT_STDIN, .len = (uint32_t) n }, p->pending + p->pending_at);
         p->pending_at += (size_t) n;
         p->pending_len -= (size_t) n;
     }
@@ -192,7 +185,7 @@ static void finish_stdin(struct proc *p)
     } else {
         proc_close_stream(p, SLOT_IN);
     }
-    proc_append_fact(p, FACT_STDIN_EOF);
+    (void) proc_add_fact(p, (struct fact) { .kind = FACT_STDIN_EOF }, NULL);
 }
 
 static void serve_stdin(struct proc *p)
@@ -266,8 +259,10 @@ int proc_stdin_write(struct proc *p, const void *data, size_t len, bool eof, int
     if (rc == 0) {
         p->stdin_eof_wanted = eof;
         /* A terminal that is not there yet gets its bytes when the keeper has sent it. */
-        if (p->streams[SLOT_IN].source.fd >= 0)
+        if (p->streams[SLOT_IN].source.fd >= 0) {
             serve_stdin(p);
+            pthread_cond_broadcast(&p->changed);
+        }
     }
     pthread_mutex_unlock(&p->lock);
     return rc;
@@ -322,6 +317,7 @@ void proc_adopt_pty(struct proc *p, int master)
     if (p->streams[SLOT_IN].source.fd >= 0) {
         CHECK(reactor_add(reactor_of(p), &p->streams[SLOT_IN].source, 0, NULL) == 0);
         serve_stdin(p);
+        pthread_cond_broadcast(&p->changed);
     }
     pthread_mutex_unlock(&p->lock);
 }

@@ -31,28 +31,36 @@ static void unlock_and_tell(struct proc *p)
 /* A process whose facts cannot be kept any more has an end all the same: the view does not need the fact. */
 static void note_end(struct proc *p, const struct fact *end)
 {
-    struct fact *f = proc_append_fact(p, (enum fact_kind) end->kind);
-    struct fact lost = { .kind = end->kind };
-    if (f == NULL)
-        f = &lost;
-    f->value = end->value;
-    f->flag = end->flag;
-    p->view.end = *f;
+    const struct fact *f = proc_add_fact(p, *end, NULL);
+    p->view.end = f != NULL ? *f : *end;
     p->view.ended = true;
-    p->view.ended_ms = clock_wall_ms(p->sandbox->engine->config.clock);
+    p->view.held = false;
+    p->view.ended_ms = clock_wall_ms(p->sandbox->clock);
+}
+
+static void note_signal(struct proc *p, int signo, enum fact_who who)
+{
+    (void) proc_add_fact(p, (struct fact) { .kind = FACT_SIGNALLED, .value = signo, .who = (uint8_t) who }, NULL);
+    p->view.signalled_by_client = p->view.signalled_by_client || who == WHO_CLIENT || who == WHO_ADMIN;
+}
+
+static void cancel_timers(struct proc *p)
+{
+    timer_cancel(reactor_of(p), &p->drain);
+    timer_cancel(reactor_of(p), &p->time_limit);
+    timer_cancel(reactor_of(p), &p->hold);
 }
 
 static void finish(struct proc *p, bool held)
 {
-    timer_cancel(reactor_of(p), &p->drain);
-    timer_cancel(reactor_of(p), &p->time_limit);
+    cancel_timers(p);
+    launch_free(p->held);
+    p->held = NULL;
     /* First, so that who sees it finished sees the sandbox's counts right, too. */
     sandbox_proc_finished(p->sandbox, p);
     pthread_mutex_lock(&p->lock);
     proc_close_stream(p, SLOT_IN);
-    struct fact *f = proc_append_fact(p, FACT_OUTPUT_EOF);
-    if (f != NULL)
-        f->flag = held;
+    (void) proc_add_fact(p, (struct fact) { .kind = FACT_OUTPUT_EOF, .flag = held }, NULL);
     p->view.output_held = held;
     p->view.state = PROC_FINISHED;
     unlock_and_tell(p);
@@ -62,13 +70,11 @@ static void finish(struct proc *p, bool held)
 
 static void on_started(struct proc *p, const struct proc_happening *what)
 {
-    const struct clock *clock = p->sandbox->engine->config.clock;
+    struct clock *clock = p->sandbox->clock;
     pthread_mutex_lock(&p->lock);
     p->view.pid = what->pid;
     p->view.started_ms = clock_wall_ms(clock);
-    struct fact *f = proc_append_fact(p, FACT_STARTED);
-    if (f != NULL)
-        f->value = what->pid;
+    (void) proc_add_fact(p, (struct fact) { .kind = FACT_STARTED, .value = what->pid }, NULL);
     p->view.state = PROC_RUNNING;
     unlock_and_tell(p);
     if (p->pty)
@@ -76,7 +82,7 @@ static void on_started(struct proc *p, const struct proc_happening *what)
     else
         proc_read_output(p);
     if (p->timeout_ms > 0)
-        CHECK(timer_set_api(reactor_of(p), &p->time_limit, clock_deadline(clock, p->timeout_ms)) == 0);
+        CHECK(timer_set_api(reactor_of(p), &p->time_limit, clock, clock_deadline(clock, p->timeout_ms)) == 0);
 }
 
 static void on_start_failed(struct proc *p, const struct proc_happening *what)
@@ -84,6 +90,47 @@ static void on_start_failed(struct proc *p, const struct proc_happening *what)
     proc_close_all(p);
     pthread_mutex_lock(&p->lock);
     note_end(p, &what->end);
+    pthread_mutex_unlock(&p->lock);
+    finish(p, false);
+}
+
+static void fail_start(struct proc *p, int stage, int errnum)
+{
+    struct proc_happening failed = { .end = { .kind = FACT_START_FAILED, .value = errnum, .flag = (uint8_t) stage } };
+    on_start_failed(p, &failed);
+}
+
+/* Now what an ordinary start does at once; only that this thread may not wait for the keeper's socket. */
+static void on_hold_over(struct proc *p, const struct proc_happening *what)
+{
+    (void) what;
+    struct launch *launch = p->held;
+    struct err err = ERR_INIT;
+    if (launch->fail_stage == STAGE_NONE && launch_send(p, launch, &err) != 0) {
+        if (err.errnum == EAGAIN) {
+            CHECK(timer_set_real(reactor_of(p), &p->hold, RESEND_MS) == 0);
+            return;
+        }
+        launch->fail_stage = STAGE_KEEPER;
+        launch->fail_errno = err.errnum != 0 ? err.errnum : ENOMEM;
+    }
+    p->held = NULL;
+    pthread_mutex_lock(&p->lock);
+    p->view.held = false;
+    unlock_and_tell(p);
+    if (launch->fail_stage != STAGE_NONE)
+        fail_start(p, launch->fail_stage, launch->fail_errno);
+    launch_free(launch);
+}
+
+/* It never began, so the keeper knows nothing of it. */
+static void on_killed(struct proc *p, const struct proc_happening *what)
+{
+    proc_close_all(p);
+    pthread_mutex_lock(&p->lock);
+    note_signal(p, what->signo, what->who);
+    p->view.killed_by_request = p->view.killed_by_request || what->by_request;
+    note_end(p, &(struct fact) { .kind = FACT_DIED, .value = what->signo });
     pthread_mutex_unlock(&p->lock);
     finish(p, false);
 }
@@ -129,9 +176,8 @@ static void on_drain_over(struct proc *p, const struct proc_happening *what)
 static void note_timed_out(struct proc *p)
 {
     pthread_mutex_lock(&p->lock);
-    struct fact *f = proc_append_fact(p, FACT_TIMED_OUT);
-    if (f != NULL)
-        f->value = p->timeout_ms > INT32_MAX ? INT32_MAX : (int32_t) p->timeout_ms;
+    int32_t limit = p->timeout_ms > INT32_MAX ? INT32_MAX : (int32_t) p->timeout_ms;
+    (void) proc_add_fact(p, (struct fact) { .kind = FACT_TIMED_OUT, .value = limit }, NULL);
     p->view.timed_out = true;
     pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
@@ -152,8 +198,8 @@ static void on_time_up(struct proc *p, const struct proc_happening *what)
     if (!sent && err.errnum == EAGAIN)
         rc = timer_set_real(reactor_of(p), &p->time_limit, RESEND_MS);
     else if (sent && term)
-        rc = timer_set_api(reactor_of(p), &p->time_limit,
-                           clock_deadline(p->sandbox->engine->config.clock, p->term_grace_ms));
+        rc = timer_set_api(reactor_of(p), &p->time_limit, p->sandbox->clock,
+                           clock_deadline(p->sandbox->clock, p->term_grace_ms));
     CHECK(rc == 0);
     p->term_sent = p->term_sent || sent;
 }
@@ -161,8 +207,7 @@ static void on_time_up(struct proc *p, const struct proc_happening *what)
 static void lost_start(struct proc *p, const struct proc_happening *what)
 {
     (void) what;
-    struct proc_happening failed = { .end = { .kind = FACT_START_FAILED, .value = EPIPE, .flag = STAGE_KEEPER } };
-    on_start_failed(p, &failed);
+    fail_start(p, STAGE_KEEPER, EPIPE);
 }
 
 /* The keeper's death killed it, and took the knowledge of how with it. */
@@ -179,8 +224,15 @@ static void pass(struct proc *p, const struct proc_happening *what)
     (void) what;
 }
 
+/* A row is a state; a queued process that is held has one of its own. */
+enum { ROW_HELD = PROC_STATES, ROWS };
+
 /* NULL: cannot happen, by the order that the keeper promises. */
-static step_fn *const table[PROC_STATES][PROC_EVENTS] = {
+static step_fn *const table[ROWS][PROC_EVENTS] = {
+    [ROW_HELD] = {
+        [EVENT_HOLD_OVER] = on_hold_over, [EVENT_KILLED] = on_killed, [EVENT_START_FAILED] = on_start_failed,
+        [EVENT_KEEPER_LOST] = lost_start,
+    },
     [PROC_QUEUED] = {
         [EVENT_STARTED] = on_started, [EVENT_START_FAILED] = on_start_failed,
         [EVENT_KEEPER_LOST] = lost_start,
@@ -201,21 +253,41 @@ static step_fn *const table[PROC_STATES][PROC_EVENTS] = {
 
 void proc_happen(struct proc *p, enum proc_event event, const struct proc_happening *what)
 {
-    step_fn *step = table[p->view.state][event];
+    step_fn *step = table[p->view.held ? (size_t) ROW_HELD : (size_t) p->view.state][event];
     CHECK(step != NULL);
     step(p, what);
+}
+
+struct held_kill {
+    struct proc *proc;
+    struct proc_happening what;
+    bool done;
+};
+
+static void kill_held(void *arg)
+{
+    struct held_kill *kill = arg;
+    kill->done = kill->proc->view.held;      /* changes on this thread only */
+    if (kill->done)
+        proc_happen(kill->proc, EVENT_KILLED, &kill->what);
+}
+
+bool proc_end_held(struct proc *p, int signo, enum fact_who who, bool by_request)
+{
+    pthread_mutex_lock(&p->lock);
+    bool held = p->view.held;
+    pthread_mutex_unlock(&p->lock);
+    struct held_kill kill = { .proc = p, .what = { .signo = signo, .who = who, .by_request = by_request } };
+    if (held)
+        reactor_call(reactor_of(p), kill_held, &kill);
+    return kill.done;
 }
 
 void proc_note_signal(struct proc *p, int signo, enum fact_who who)
 {
     pthread_mutex_lock(&p->lock);
     if (!p->view.ended) {
-        struct fact *f = proc_append_fact(p, FACT_SIGNALLED);
-        if (f != NULL) {
-            f->value = signo;
-            f->who = (uint8_t) who;
-        }
-        p->view.signalled_by_client = p->view.signalled_by_client || who == WHO_CLIENT || who == WHO_ADMIN;
+        note_signal(p, signo, who);
         pthread_cond_broadcast(&p->changed);
     }
     pthread_mutex_unlock(&p->lock);

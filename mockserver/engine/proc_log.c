@@ -7,33 +7,41 @@
 /* Output facts kept of one process at most, however short they are. */
 #define MAX_FACTS 262144u
 
-struct fact *proc_append_fact(struct proc *p, enum fact_kind kind)
+static bool have_room(struct proc *p)
 {
-    if (p->fact_count == p->fact_cap) {
-        size_t cap = p->fact_cap == 0 ? 8 : p->fact_cap * 2;
-        struct fact *facts = realloc(p->facts, cap * sizeof *facts);
-        if (facts == NULL)
-            return NULL;
-        p->facts = facts;
-        p->fact_cap = cap;
-    }
+    if (p->fact_count < p->fact_cap)
+        return true;
+    size_t cap = p->fact_cap == 0 ? 8 : p->fact_cap * 2;
+    struct fact *facts = realloc(p->facts, cap * sizeof *facts);
+    if (facts == NULL)
+        return false;
+    p->facts = facts;
+    p->fact_cap = cap;
+    return true;
+}
+
+const struct fact *proc_add_fact(struct proc *p, struct fact fact, const void *bytes)
+{
+    if (!have_room(p))
+        return NULL;
+    struct owner *owner = p->sandbox->owner;
+    fact.seq = ++p->view.facts;
+    fact.wall_ms = clock_wall_ms(p->sandbox->clock);
+    p->view.seen |= 1u << fact.kind;
     struct fact *f = &p->facts[p->fact_count++];
-    *f = (struct fact) { .seq = ++p->view.facts, .kind = (uint8_t) kind,
-                         .wall_ms = clock_wall_ms(p->sandbox->engine->config.clock) };
+    *f = fact;
+    if (owner != NULL && owner->fact != NULL)
+        owner->fact(owner, p, f, bytes);
     return f;
 }
 
 void proc_append_output(struct proc *p, enum fact_kind kind, const void *data, size_t len)
 {
-    uint64_t offset = p->log.end;
-    if (bytelog_append(&p->log, data, len, NULL) != 0)
+    struct fact fact = { .kind = (uint8_t) kind, .offset = p->log.end, .len = (uint32_t) len,
+                         .out_seq = p->view.out_seq + 1 };
+    if (bytelog_append(&p->log, data, len, NULL) != 0 || proc_add_fact(p, fact, data) == NULL)
         return;
-    struct fact *f = proc_append_fact(p, kind);
-    if (f == NULL)
-        return;
-    f->offset = offset;
-    f->len = (uint32_t) len;
-    f->out_seq = ++p->view.out_seq;
+    p->view.out_seq++;
     p->view.out_bytes[kind == FACT_ERR] += len;
     proc_trim(p);
 }

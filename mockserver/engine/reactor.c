@@ -15,12 +15,21 @@ struct job_list {
     struct reactor_job *first, **last;
 };
 
+/* A clock that timers follow. */
+struct used_clock {
+    struct used_clock *next;
+    struct reactor *reactor;
+    struct clock *clock;         /* a reference */
+    struct clock_listener listener;
+    unsigned users;
+};
+
 struct reactor {
-    const struct clock *clock;
     pthread_t thread;
     int epoll_fd;
     struct source wake;          /* eventfd */
-    pthread_mutex_t lock;        /* posted, stopping */
+    pthread_mutex_t lock;        /* clocks, posted, stopping */
+    struct used_clock *clocks;
     struct job_list posted;
     bool stopping;
     struct job_list deferred;    /* reactor thread only, like the heap */
@@ -121,17 +130,31 @@ static int timer_set_ns(struct reactor *r, struct timer *t, int64_t at_ns)
 
 int timer_set_real(struct reactor *r, struct timer *t, int64_t delay_ms)
 {
+    t->clock = NULL;
     return timer_set_ns(r, t, mono_ns() + delay_ms * 1000000LL);
 }
 
-int timer_set_api(struct reactor *r, struct timer *t, int64_t api_ms)
+int timer_set_api(struct reactor *r, struct timer *t, const struct clock *clock, int64_t api_ms)
 {
     if (api_ms == CLOCK_NEVER) {
         timer_cancel(r, t);
         return 0;
     }
-    struct timespec at = clock_real_deadline(r->clock, api_ms);
-    return timer_set_ns(r, t, (int64_t) at.tv_sec * 1000000000LL + at.tv_nsec);
+    t->clock = clock;
+    t->api_ms = api_ms;
+    return timer_set_ns(r, t, clock_real_ns(clock, api_ms));
+}
+
+/* The machine's time is there, but not the clock's: it was stopped or slowed a moment ago, and the word is on its way.
+   (Or something was rounded: then it is tried again a little later.) */
+static bool put_off_early(struct reactor *r, struct timer *t, int64_t now)
+{
+    if (t->clock == NULL || clock_now_ms(t->clock) >= t->api_ms)
+        return false;
+    int64_t at = clock_real_ns(t->clock, t->api_ms);
+    t->at_ns = at > now ? at : now + 100000;
+    heap_down(r, t->slot - 1);
+    return true;
 }
 
 static void fire_due_timers(struct reactor *r)
@@ -139,6 +162,8 @@ static void fire_due_timers(struct reactor *r)
     int64_t now = mono_ns();
     while (r->heap_count > 0 && r->heap[0]->at_ns <= now) {
         struct timer *t = r->heap[0];
+        if (put_off_early(r, t, now))
+            continue;
         timer_cancel(r, t);
         t->fire(t->arg);
     }
@@ -205,12 +230,13 @@ static void wake_up(struct reactor *r)
     CHECK(write(r->wake.fd, &one, sizeof one) == sizeof one || errno == EAGAIN);
 }
 
-int reactor_new(struct reactor **out_reactor, const struct clock *clock, struct err *err)
+static void stop_following(struct reactor *r, bool all);
+
+int reactor_new(struct reactor **out_reactor, struct err *err)
 {
     struct reactor *r = calloc(1, sizeof *r);
     if (r == NULL)
         return err_set(err, ERR_NOMEM, 0, "reactor");
-    r->clock = clock;
     jobs_init(&r->posted);
     jobs_init(&r->deferred);
     pthread_mutex_init(&r->lock, NULL);
@@ -243,6 +269,7 @@ void reactor_free(struct reactor *r)
 {
     if (r == NULL)
         return;
+    stop_following(r, true);
     pthread_mutex_lock(&r->lock);
     r->stopping = true;
     pthread_mutex_unlock(&r->lock);
@@ -328,4 +355,90 @@ void reactor_call(struct reactor *r, void (*fn)(void *arg), void *arg)
     while (sem_wait(&call.done) != 0)
         CHECK(errno == EINTR);
     sem_destroy(&call.done);
+}
+
+/* ---- clocks ---------------------------------------------------------------------------- */
+
+static void look_at_timers_again(void *arg)
+{
+    const struct used_clock *used = arg;
+    struct reactor *r = used->reactor;
+    for (size_t i = 0; i < r->heap_count; i++)
+        if (r->heap[i]->clock == used->clock)
+            r->heap[i]->at_ns = clock_real_ns(used->clock, r->heap[i]->api_ms);
+    for (size_t i = r->heap_count / 2; i > 0; i--)
+        heap_down(r, i - 1);
+    fire_due_timers(r);
+}
+
+static void clock_changed(void *arg)
+{
+    const struct used_clock *used = arg;
+    reactor_call(used->reactor, look_at_timers_again, arg);
+}
+
+static struct used_clock *find_used(const struct reactor *r, const struct clock *clock)
+{
+    struct used_clock *used = r->clocks;
+    while (used != NULL && used->clock != clock)
+        used = used->next;
+    return used;
+}
+
+/* Those that nobody uses any more, or all of them. */
+static void stop_following(struct reactor *r, bool all)
+{
+    struct used_clock *gone = NULL, **at = &r->clocks;
+    pthread_mutex_lock(&r->lock);
+    while (*at != NULL) {
+        struct used_clock *used = *at;
+        if (!all && used->users > 0) {
+            at = &used->next;
+            continue;
+        }
+        *at = used->next;
+        used->next = gone;
+        gone = used;
+    }
+    pthread_mutex_unlock(&r->lock);
+    while (gone != NULL) {
+        struct used_clock *used = gone;
+        gone = used->next;
+        clock_unlisten(used->clock, &used->listener);
+        clock_unref(used->clock);
+        free(used);
+    }
+}
+
+int reactor_use_clock(struct reactor *r, struct clock *clock, struct err *err)
+{
+    struct used_clock *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return err_set(err, ERR_NOMEM, 0, "follow a clock");
+    pthread_mutex_lock(&r->lock);
+    struct used_clock *used = find_used(r, clock);
+    if (used != NULL) {
+        used->users++;
+        free(made);
+    } else {
+        *made = (struct used_clock) { .next = r->clocks, .reactor = r, .clock = clock_ref(clock), .users = 1 };
+        made->listener = (struct clock_listener) { .changed = clock_changed, .arg = made };
+        r->clocks = made;
+        clock_listen(clock, &made->listener);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return 0;
+}
+
+/* A clock that is changing waits for this reactor, so the reactor must not wait for it: then the next one to drop a
+   clock on another thread, or the end, stops listening to it. */
+void reactor_drop_clock(struct reactor *r, struct clock *clock)
+{
+    pthread_mutex_lock(&r->lock);
+    struct used_clock *used = find_used(r, clock);
+    CHECK(used != NULL && used->users > 0);
+    used->users--;
+    pthread_mutex_unlock(&r->lock);
+    if (!reactor_is_mine(r))
+        stop_following(r, false);
 }

@@ -9,7 +9,6 @@
 #include "engine/engine_priv.h"
 
 #define STOP_LIMIT_MS 10000       /* the keeper fights five seconds for the last process */
-#define MAX_CLOSED 1000           /* closed sandboxes that are remembered */
 
 /* ---- small things ---------------------------------------------------------------------- */
 
@@ -52,6 +51,9 @@ void sandbox_unref(struct sandbox *s)
     if (s->free_record != NULL)
         s->free_record(s->record);
     sandbox_home_free(s->home);
+    clock_unref(s->clock);
+    if (s->owner != NULL)
+        s->owner->unref(s->owner);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     free(s);
@@ -59,17 +61,30 @@ void sandbox_unref(struct sandbox *s)
 
 /* ---- create ---------------------------------------------------------------------------- */
 
+/* From now on it takes no new processes; the first reason is the one that counts. */
+static void mark_stopping(struct sandbox *s, enum stop_reason reason)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->state == SANDBOX_ACTIVE || s->state == SANDBOX_BROKEN) {
+        s->reason = s->state == SANDBOX_BROKEN ? STOP_KEEPER_DIED : reason;
+        s->state = SANDBOX_STOPPING;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Marked here, so that who moved the clock sees it expired at once. */
 static void fire_lifetime(void *arg)
 {
     struct sandbox *s = arg;
+    mark_stopping(s, STOP_EXPIRED);
     janitor_give(s->engine->janitor, s, STOP_EXPIRED);
 }
 
 static void start_lifetime(void *arg)
 {
     struct sandbox *s = arg;
-    int64_t end = clock_deadline(s->engine->config.clock, s->lifetime_ms);
-    CHECK(timer_set_api(s->engine->reactor, &s->lifetime, end) == 0);
+    int64_t end = clock_deadline(s->clock, s->lifetime_ms);
+    CHECK(timer_set_api(s->engine->reactor, &s->lifetime, s->clock, end) == 0);
 }
 
 static void end_lifetime(void *arg)
@@ -88,7 +103,12 @@ static struct sandbox *sandbox_alloc(struct engine *engine, const struct sandbox
     make_uuid(s->id);
     s->dialect = spec->dialect;
     s->lifetime_ms = spec->lifetime_ms;
-    s->created_ms = clock_wall_ms(engine->config.clock);
+    s->owner = spec->owner;
+    if (s->owner != NULL)
+        s->owner->ref(s->owner);
+    s->clock = clock_ref(s->owner != NULL ? s->owner->clock : engine->config.clock);
+    s->listener = (struct clock_listener) { .changed = sandbox_wake_waiters, .arg = s };
+    s->created_ms = clock_wall_ms(s->clock);
     s->lifetime = (struct timer) { .fire = fire_lifetime, .arg = s };
     pthread_mutex_init(&s->lock, NULL);
     engine_cond_init(&s->changed);
@@ -100,7 +120,8 @@ static int start_keeper(struct sandbox *s, const struct sandbox_spec *spec, stru
     struct engine *engine = s->engine;
     struct string_list argv = { 0 }, env = { 0 };
     struct link *link = NULL;
-    sandbox_home_command(s->home, &engine->tools, engine->keeper_path, spec, &argv, &env);
+    struct own_programs programs = { .keeper = engine->keeper_path, .puppet = engine->puppet_path };
+    sandbox_home_command(s->home, &engine->tools, &programs, spec, &argv, &env);
     struct link_config config = { .reactor = engine->reactor, .argv = argv.items, .env = env.items,
                                   .on_report = sandbox_on_report, .on_end = sandbox_on_link_end, .arg = s };
     int rc = argv.failed || env.failed ? err_set(err, ERR_NOMEM, 0, "sandbox") : link_start(&link, &config, err);
@@ -119,12 +140,18 @@ static int start_keeper(struct sandbox *s, const struct sandbox_spec *spec, stru
     return err_set(err, ERR_IO, 0, "the sandbox's keeper ended at once");
 }
 
-static void list_sandbox(struct engine *engine, struct sandbox *s)
+static int follow_clock(struct sandbox *s, struct err *err)
 {
-    pthread_mutex_lock(&engine->lock);
-    *engine->last = sandbox_ref(s);
-    engine->last = &s->next;
-    pthread_mutex_unlock(&engine->lock);
+    if (reactor_use_clock(s->engine->reactor, s->clock, err) != 0)
+        return -1;
+    clock_listen(s->clock, &s->listener);
+    return 0;
+}
+
+static void leave_clock(struct sandbox *s)
+{
+    clock_unlisten(s->clock, &s->listener);
+    reactor_drop_clock(s->engine->reactor, s->clock);
 }
 
 int sandbox_create(struct engine *engine, const struct sandbox_spec *spec, struct sandbox **out_sandbox,
@@ -134,59 +161,26 @@ int sandbox_create(struct engine *engine, const struct sandbox_spec *spec, struc
     if (s == NULL)
         return err_set(err, ERR_NOMEM, 0, "sandbox");
     const char *user = spec->user != NULL ? spec->user : "user";
-    if (sandbox_home_new(&s->home, &engine->tools, engine->state_dir, s->id, engine->config.isolation, user,
-                         err) != 0 ||
-        start_keeper(s, spec, err) != 0) {
+    if (follow_clock(s, err) != 0) {
         sandbox_unref(s);
         return -1;
     }
-    list_sandbox(engine, s);
+    if (sandbox_home_new(&s->home, &engine->tools, engine->state_dir, s->id, engine->config.isolation, user,
+                         err) != 0 ||
+        start_keeper(s, spec, err) != 0) {
+        leave_clock(s);
+        sandbox_unref(s);
+        return -1;
+    }
+    if (engine_list_sandbox(engine, s, err) != 0) {
+        (void) sandbox_stop(s, STOP_REQUEST, NULL);
+        sandbox_unref(s);
+        return -1;
+    }
     if (s->lifetime_ms > 0)
         reactor_call(engine->reactor, start_lifetime, s);
     *out_sandbox = s;
     return 0;
-}
-
-/* ---- find ------------------------------------------------------------------------------ */
-
-static bool is_of(const struct sandbox *s, const char *dialect)
-{
-    return dialect == NULL || strcmp(s->dialect, dialect) == 0;
-}
-
-struct sandbox *engine_find_sandbox(struct engine *engine, const char *dialect, const char *id)
-{
-    pthread_mutex_lock(&engine->lock);
-    struct sandbox *s = engine->first;
-    while (s != NULL && !(strcmp(s->id, id) == 0 && is_of(s, dialect)))
-        s = s->next;
-    if (s != NULL)
-        sandbox_ref(s);
-    pthread_mutex_unlock(&engine->lock);
-    return s;
-}
-
-struct sandbox **engine_list_sandboxes(struct engine *engine, const char *dialect, size_t *out_count)
-{
-    size_t n = 0;
-    pthread_mutex_lock(&engine->lock);
-    for (struct sandbox *s = engine->first; s != NULL; s = s->next)
-        n += is_of(s, dialect);
-    struct sandbox **list = n == 0 ? NULL : calloc(n, sizeof(struct sandbox *));
-    n = 0;
-    for (struct sandbox *s = list == NULL ? NULL : engine->first; s != NULL; s = s->next)
-        if (is_of(s, dialect))
-            list[n++] = sandbox_ref(s);
-    pthread_mutex_unlock(&engine->lock);
-    *out_count = n;
-    return list;
-}
-
-void sandbox_list_free(struct sandbox **list, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        sandbox_unref(list[i]);
-    free(list);
 }
 
 /* ---- look ------------------------------------------------------------------------------ */
@@ -194,6 +188,22 @@ void sandbox_list_free(struct sandbox **list, size_t count)
 struct engine *sandbox_engine(const struct sandbox *s)
 {
     return s->engine;
+}
+
+struct owner *sandbox_owner(const struct sandbox *s)
+{
+    return s->owner;
+}
+
+struct clock *sandbox_clock(const struct sandbox *s)
+{
+    return s->clock;
+}
+
+const char *sandbox_puppet_path(const struct sandbox *s)
+{
+    const char *path = s->engine->puppet_path;
+    return path != NULL && s->engine->config.isolation == ISOLATION_NAMESPACE ? INSIDE_PUPPET : path;
 }
 
 const char *sandbox_id(const struct sandbox *s)
@@ -264,18 +274,17 @@ static void note_stop_signals(struct sandbox *s)
     size_t count;
     struct proc **live = sandbox_live_procs(s, &count);
     for (size_t i = 0; i < count; i++)
-        proc_note_signal(live[i], SIGKILL, WHO_SANDBOX_STOP);
+        if (!proc_end_held(live[i], SIGKILL, WHO_SANDBOX_STOP, false))
+            proc_note_signal(live[i], SIGKILL, WHO_SANDBOX_STOP);
     proc_list_free(live, count);
 }
 
 void sandbox_begin_stop(struct sandbox *s, enum stop_reason reason)
 {
+    mark_stopping(s, reason);
     pthread_mutex_lock(&s->lock);
-    bool first = s->state == SANDBOX_ACTIVE || s->state == SANDBOX_BROKEN;
-    if (first) {
-        s->reason = s->state == SANDBOX_BROKEN ? STOP_KEEPER_DIED : reason;
-        s->state = SANDBOX_STOPPING;
-    }
+    bool first = s->state == SANDBOX_STOPPING && !s->stop_begun;
+    s->stop_begun = true;
     pthread_mutex_unlock(&s->lock);
     if (!first)
         return;
@@ -336,8 +345,6 @@ static void end_link(struct sandbox *s)
     link_free(link);
 }
 
-static void remember_or_forget(struct engine *engine);
-
 static void close_sandbox(struct sandbox *s)
 {
     struct engine *engine = s->engine;
@@ -348,16 +355,17 @@ static void close_sandbox(struct sandbox *s)
     reactor_call(engine->reactor, end_lifetime, s);
     end_link(s);
     reactor_call(engine->reactor, lose_live_procs, s);
+    leave_clock(s);
     if (s->reason == STOP_KEEPER_DIED)
         orphans_kill(engine);
     sandbox_home_remove(s->home);
     sandbox_forget_procs(s);
     pthread_mutex_lock(&s->lock);
-    s->ended_ms = clock_wall_ms(engine->config.clock);
+    s->ended_ms = clock_wall_ms(s->clock);
     s->state = SANDBOX_CLOSED;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
-    remember_or_forget(engine);
+    engine_remember_closed(engine, s);
 }
 
 /* One caller closes; the others wait for it. */
@@ -377,79 +385,4 @@ int sandbox_stop(struct sandbox *s, enum stop_reason reason, struct err *err)
 {
     sandbox_begin_stop(s, reason);
     return sandbox_finish_stop(s, err);
-}
-
-/* ---- remembering ----------------------------------------------------------------------- */
-
-static struct sandbox *unlist(struct engine *engine, struct sandbox **at)
-{
-    struct sandbox *s = *at;
-    *at = s->next;
-    if (engine->last == &s->next)
-        engine->last = at;
-    s->next = NULL;
-    return s;
-}
-
-static void remember_or_forget(struct engine *engine)
-{
-    struct sandbox *forgotten = NULL;
-    pthread_mutex_lock(&engine->lock);
-    if (++engine->closed > MAX_CLOSED) {
-        struct sandbox **at = &engine->first;
-        while (*at != NULL && sandbox_get_state(*at) != SANDBOX_CLOSED)
-            at = &(*at)->next;
-        if (*at != NULL) {
-            forgotten = unlist(engine, at);
-            engine->closed--;
-        }
-    }
-    pthread_mutex_unlock(&engine->lock);
-    sandbox_unref(forgotten);
-}
-
-static void forget_closed(struct engine *engine)
-{
-    pthread_mutex_lock(&engine->lock);
-    struct sandbox *gone = NULL, **at = &engine->first;
-    while (*at != NULL) {
-        if (sandbox_get_state(*at) != SANDBOX_CLOSED) {
-            at = &(*at)->next;
-            continue;
-        }
-        struct sandbox *s = unlist(engine, at);
-        s->next = gone;
-        gone = s;
-    }
-    engine->closed = 0;
-    pthread_mutex_unlock(&engine->lock);
-    while (gone != NULL) {
-        struct sandbox *next = gone->next;
-        sandbox_unref(gone);
-        gone = next;
-    }
-}
-
-static void stop_all(struct engine *engine, enum stop_reason reason)
-{
-    size_t count;
-    struct sandbox **list = engine_list_sandboxes(engine, NULL, &count);
-    /* All begin to die before any is waited for. */
-    for (size_t i = 0; i < count; i++)
-        sandbox_begin_stop(list[i], reason);
-    for (size_t i = 0; i < count; i++)
-        (void) sandbox_finish_stop(list[i], NULL);
-    sandbox_list_free(list, count);
-}
-
-void engine_reset(struct engine *engine)
-{
-    stop_all(engine, STOP_REQUEST);
-    forget_closed(engine);
-}
-
-void engine_stop_all(struct engine *engine)
-{
-    stop_all(engine, STOP_SHUTDOWN);
-    forget_closed(engine);
 }

@@ -50,6 +50,15 @@ static void unlink_proc(struct sandbox *s, struct proc *p)
     *at = p->next_by_number;
 }
 
+/* Its first fact, told to the owner only when it has been accepted, and before anybody can add another. */
+static int note_queued(struct proc *p, struct err *err)
+{
+    pthread_mutex_lock(&p->lock);
+    const struct fact *f = proc_add_fact(p, (struct fact) { .kind = FACT_QUEUED }, NULL);
+    pthread_mutex_unlock(&p->lock);
+    return f != NULL ? 0 : err_set(err, ERR_NOMEM, 0, "process");
+}
+
 int sandbox_list_proc(struct sandbox *s, struct proc *p, struct err *err)
 {
     int rc = 0;
@@ -58,6 +67,8 @@ int sandbox_list_proc(struct sandbox *s, struct proc *p, struct err *err)
         rc = err_set(err, ERR_CONFLICT, 0, "Sandbox is not running");
     else if (s->live >= MAX_LIVE)
         rc = err_set(err, ERR_LIMIT, 0, "%d processes are running in this sandbox; that is the limit", MAX_LIVE);
+    if (rc == 0)
+        rc = note_queued(p, err);
     if (rc == 0) {
         link_newest(s, proc_ref(p));
         p->listed = true;
@@ -161,4 +172,21 @@ void sandbox_forget_procs(struct sandbox *s)
         proc_unref(p);
         p = older;
     }
+}
+
+/* Who waits took the deadline from the clock with the process's lock held, so it either saw the new pace or waits by
+   now.  Finished processes have nobody waiting. */
+void sandbox_wake_waiters(void *arg)
+{
+    struct sandbox *s = arg;
+    pthread_mutex_lock(&s->lock);
+    for (struct proc *p = s->newest; p != NULL; p = p->older) {
+        if (!p->listed)
+            continue;
+        pthread_mutex_lock(&p->lock);
+        pthread_cond_broadcast(&p->changed);
+        pthread_cond_broadcast(&p->moved);
+        pthread_mutex_unlock(&p->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "engine/engine.h"
+#include "engine/engine_priv.h"
 
 struct named_signal {
     const char *name;
@@ -56,4 +56,13 @@ const char *signal_name(int signo, char spare[16])
     else
         snprintf(spare, 16, "%d", signo);
     return spare;
+}
+
+bool signal_is_deadly(int signo)
+{
+    static const int harmless[] = { SIGCHLD, SIGCONT, SIGURG, SIGWINCH, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU };
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+        if (signo == harmless[i])
+            return false;
+    return signo > 0 && signo <= SIGRTMAX;
 }

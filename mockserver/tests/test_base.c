@@ -1,4 +1,4 @@
-/* base: errors as values, buffers, the clock. */
+/* base: errors as values, buffers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
 
 static void an_error_carries_code_errno_and_text(void **state)
@@ -67,29 +66,6 @@ static void a_buffer_grows_and_always_ends_in_nul(void **state)
     assert_memory_equal(b.data, "a\0b", 4);
 }
 
-static void a_scaled_clock_runs_faster_and_back_again(void **state)
-{
-    (void) state;
-    struct clock c;
-    clock_init(&c, 1000);
-    int64_t deadline = clock_deadline(&c, 60000);
-    struct timespec at = clock_real_deadline(&c, deadline);
-    int64_t real_ms = ((int64_t) at.tv_sec * 1000000000 + at.tv_nsec - c.base_mono_ns) / 1000000;
-    assert_in_range(real_ms, 60, clock_now_ms(&c) / 1000 + 61);
-}
-
-static void deadlines_do_not_overflow(void **state)
-{
-    (void) state;
-    struct clock c;
-    clock_init(&c, 1);
-    assert_int_equal(clock_deadline(&c, INT64_MAX), CLOCK_NEVER);
-    assert_int_equal(clock_deadline(&c, -1), CLOCK_NEVER);
-    struct timespec never = clock_real_deadline(&c, CLOCK_NEVER);
-    assert_true(never.tv_sec > 1000000);
-    assert_true(never.tv_nsec >= 0 && never.tv_nsec < 1000000000L);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -98,8 +74,6 @@ int main(void)
         cmocka_unit_test(a_long_text_is_cut_and_not_overrun),
         cmocka_unit_test(every_code_has_a_name),
         cmocka_unit_test(a_buffer_grows_and_always_ends_in_nul),
-        cmocka_unit_test(a_scaled_clock_runs_faster_and_back_again),
-        cmocka_unit_test(deadlines_do_not_overflow),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -394,12 +394,12 @@ static void a_reset_forgets_every_sandbox(void **state)
     struct world *w = *state;
     struct proc *p = world_start_line(w, "echo up; sleep 1000");
     world_await_output(p, "up");
-    engine_reset(w->engine);
+    engine_reset(w->engine, NULL);
     OUTCOME o = world_finish(p);
     assert_died(&o, SIGKILL);
-    assert_null(engine_find_sandbox(w->engine, NULL, sandbox_id(w->sandbox)));
+    assert_null(engine_find_sandbox(w->engine, NULL, NULL, sandbox_id(w->sandbox)));
     size_t count;
-    assert_null(engine_list_sandboxes(w->engine, NULL, &count));
+    assert_null(engine_list_sandboxes(w->engine, NULL, NULL, &count));
     assert_int_equal(count, 0);
 }
 

@@ -60,14 +60,13 @@ static void print_pids(struct sandbox *sandbox)
 static int host_main(enum isolation isolation)
 {
     struct err err = ERR_INIT;
-    struct clock clock;
+    struct clock *clock;
     struct buf dir = BUF_INIT;
     struct engine *engine;
-    clock_init(&clock, 1);
-    if (engine_make_state_dir(&dir, "/tmp", &err) != 0)
+    if (clock_new(&clock, 1, &err) != 0 || engine_make_state_dir(&dir, "/tmp", &err) != 0)
         return 1;
     struct engine_config config = { .isolation = isolation, .keeper_path = getenv("STANDBOX_KEEPER"),
-                                    .state_dir = buf_cstr(&dir), .clock = &clock };
+                                    .state_dir = buf_cstr(&dir), .clock = clock };
     if (engine_new(&engine, &config, &err) != 0)
         return 1;
     printf("%s\n", config.state_dir);

@@ -261,7 +261,7 @@ static void waits_end_by_deadline_or_by_interrupt(void **state)
     struct err err = ERR_INIT;
     struct proc *p = world_start_line(w, "echo up; sleep 1000");
     world_await_output(p, "up");
-    assert_int_equal(proc_wait_state(p, PROC_FINISHED, clock_deadline(&w->clock, 30), NULL, NULL, &err), -1);
+    assert_int_equal(proc_wait_state(p, PROC_FINISHED, clock_deadline(w->clock, 30), NULL, NULL, &err), -1);
     assert_int_equal(err.code, ERR_TIMEOUT);
     int asked = 0;
     assert_int_equal(proc_wait_state(p, PROC_FINISHED, CLOCK_NEVER, yes, &asked, &err), -1);
@@ -270,7 +270,7 @@ static void waits_end_by_deadline_or_by_interrupt(void **state)
     struct proc_reader *reader = reader_at(p, 2);
     struct fact fact;
     BUF_AUTO bytes = BUF_INIT;
-    assert_int_equal(proc_reader_next(reader, clock_deadline(&w->clock, 30), NULL, NULL, &fact, &bytes),
+    assert_int_equal(proc_reader_next(reader, clock_deadline(w->clock, 30), NULL, NULL, &fact, &bytes),
                      READ_DEADLINE);
     assert_int_equal(proc_reader_next(reader, CLOCK_NEVER, yes, &asked, &fact, &bytes), READ_CLOSED);
     proc_reader_close(reader);

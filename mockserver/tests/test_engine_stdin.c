@@ -102,7 +102,7 @@ static void a_process_that_does_not_read_holds_the_writer_back(void **state)
     char *big = calloc(1, SIZE);
     assert_non_null(big);
     assert_int_equal(proc_stdin_write(p, big, SIZE, false, world_deadline(w), NULL), 0);
-    assert_int_equal(proc_stdin_write(p, big, 1, false, clock_deadline(&w->clock, 50), &err), -1);
+    assert_int_equal(proc_stdin_write(p, big, 1, false, clock_deadline(w->clock, 50), &err), -1);
     assert_int_equal(err.code, ERR_TIMEOUT);
     free(big);
     assert_int_equal(proc_kill(p, WHO_CLIENT, NULL), 0);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 #include "engine/reactor.h"
 
 struct bench {
-    struct clock clock;
+    struct clock *clock;
     struct reactor *reactor;
 };
 
@@ -24,8 +25,9 @@ static int bench_setup(void **state)
 {
     struct bench *b = calloc(1, sizeof *b);
     assert_non_null(b);
-    clock_init(&b->clock, 1);
-    assert_int_equal(reactor_new(&b->reactor, &b->clock, NULL), 0);
+    assert_int_equal(clock_new(&b->clock, 1, NULL), 0);
+    assert_int_equal(reactor_new(&b->reactor, NULL), 0);
+    assert_int_equal(reactor_use_clock(b->reactor, b->clock, NULL), 0);
     *state = b;
     return 0;
 }
@@ -33,7 +35,9 @@ static int bench_setup(void **state)
 static int bench_teardown(void **state)
 {
     struct bench *b = *state;
+    reactor_drop_clock(b->reactor, b->clock);
     reactor_free(b->reactor);
+    clock_unref(b->clock);
     free(b);
     return 0;
 }
@@ -106,12 +110,12 @@ static void timer_fired(void *arg)
 static void set_timers(void *arg)
 {
     struct timers *t = arg;
-    int64_t now = clock_now_ms(&t->bench->clock);
+    int64_t now = clock_now_ms(t->bench->clock);
     for (int k = 0; k < TIMERS; k++) {
         int i = k * 17 % TIMERS;
         t->steps[i] = (struct step) { &t->order, i };
         t->timer[i] = (struct timer) { .fire = timer_fired, .arg = &t->steps[i] };
-        (void) timer_set_api(t->bench->reactor, &t->timer[i], now + 20 + i);
+        (void) timer_set_api(t->bench->reactor, &t->timer[i], t->bench->clock, now + 20 + i);
     }
     for (int i = 0; i < TIMERS; i += 3)
         timer_cancel(t->bench->reactor, &t->timer[i]);
@@ -133,6 +137,186 @@ static void timers_fire_in_order_of_time_unless_cancelled(void **state)
     }
     assert_int_equal(t.order.count, t.wanted);
     sem_destroy(&t.done);
+}
+
+/* ---- clocks ---------------------------------------------------------------------------- */
+
+enum { HOUR_MS = 3600 * 1000 };
+
+struct alarm {
+    struct bench *bench;
+    struct clock *clock;
+    struct timer timer;
+    int64_t at_ms;
+    atomic_int fired;
+};
+
+static void alarm_fired(void *arg)
+{
+    struct alarm *a = arg;
+    atomic_fetch_add(&a->fired, 1);
+}
+
+static void alarm_set(void *arg)
+{
+    struct alarm *a = arg;
+    a->timer.fire = alarm_fired;
+    a->timer.arg = a;
+    (void) timer_set_api(a->bench->reactor, &a->timer, a->clock, a->at_ms);
+}
+
+static struct alarm alarm_in(struct bench *b, struct clock *clock, int64_t ms)
+{
+    return (struct alarm) { .bench = b, .clock = clock, .at_ms = clock_now_ms(clock) + ms };
+}
+
+static void a_clock_that_is_advanced_fires_its_timers_before_that_returns(void **state)
+{
+    struct bench *b = *state;
+    clock_freeze(b->clock);
+    struct alarm soon = alarm_in(b, b->clock, HOUR_MS), late = alarm_in(b, b->clock, HOUR_MS + 1);
+    reactor_call(b->reactor, alarm_set, &soon);
+    reactor_call(b->reactor, alarm_set, &late);
+    clock_advance(b->clock, HOUR_MS - 1);
+    assert_int_equal(atomic_load(&soon.fired), 0);
+    clock_advance(b->clock, 1);
+    assert_int_equal(atomic_load(&soon.fired), 1);
+    assert_int_equal(atomic_load(&late.fired), 0);
+    clock_advance(b->clock, HOUR_MS);
+    assert_int_equal(atomic_load(&soon.fired), 1);
+    assert_int_equal(atomic_load(&late.fired), 1);
+}
+
+static void advance_by_an_hour(void *arg)
+{
+    clock_advance(arg, HOUR_MS);
+}
+
+static void the_reactors_own_thread_may_advance_a_clock(void **state)
+{
+    struct bench *b = *state;
+    struct alarm a = alarm_in(b, b->clock, HOUR_MS);
+    reactor_call(b->reactor, alarm_set, &a);
+    reactor_call(b->reactor, advance_by_an_hour, b->clock);
+    assert_int_equal(atomic_load(&a.fired), 1);
+}
+
+static void timers_due_at_once_fire_in_the_order_of_their_deadlines(void **state)
+{
+    struct bench *b = *state;
+    struct timers t = { .bench = b, .wanted = -1 };
+    clock_freeze(b->clock);
+    reactor_call(b->reactor, set_timers, &t);
+    clock_advance(b->clock, HOUR_MS);
+    int before = -1;
+    for (int i = 0; i < t.order.count; i++) {
+        assert_true(t.order.seen[i] > before);
+        before = t.order.seen[i];
+    }
+    assert_int_equal(t.order.count, TIMERS - (TIMERS + 2) / 3);
+}
+
+static void nothing(void *arg)
+{
+    (void) arg;
+}
+
+static void a_frozen_clock_fires_nothing_and_goes_on_later(void **state)
+{
+    struct bench *b = *state;
+    struct alarm a = alarm_in(b, b->clock, 20);
+    reactor_call(b->reactor, alarm_set, &a);
+    clock_freeze(b->clock);
+    int before = atomic_load(&a.fired);
+    int64_t end = mono_ns() + 50 * 1000000LL;
+    while (mono_ns() < end)
+        reactor_call(b->reactor, nothing, NULL);
+    assert_int_equal(atomic_load(&a.fired), before);
+    clock_run(b->clock, 1e6);
+    end = mono_ns() + 60 * 1000000000LL;
+    while (atomic_load(&a.fired) == 0 && mono_ns() < end)
+        reactor_call(b->reactor, nothing, NULL);
+    assert_int_equal(atomic_load(&a.fired), 1);
+}
+
+static void clocks_do_not_disturb_each_other(void **state)
+{
+    struct bench *b = *state;
+    struct clock *other;
+    assert_int_equal(clock_new(&other, 1, NULL), 0);
+    assert_int_equal(reactor_use_clock(b->reactor, other, NULL), 0);
+    struct alarm mine = alarm_in(b, b->clock, HOUR_MS), theirs = alarm_in(b, other, HOUR_MS);
+    reactor_call(b->reactor, alarm_set, &mine);
+    reactor_call(b->reactor, alarm_set, &theirs);
+    clock_advance(other, HOUR_MS);
+    assert_int_equal(atomic_load(&mine.fired), 0);
+    assert_int_equal(atomic_load(&theirs.fired), 1);
+    clock_advance(b->clock, HOUR_MS);
+    assert_int_equal(atomic_load(&mine.fired), 1);
+    reactor_drop_clock(b->reactor, other);
+    clock_unref(other);
+}
+
+/* Set at random moments around changes: each fires once the clock has passed it, whoever was first. */
+static void *advance_by_small_steps(void *arg)
+{
+    for (int i = 0; i < 2000; i++)
+        clock_advance(arg, 1);
+    return NULL;
+}
+
+static void a_timer_set_during_a_change_is_not_forgotten(void **state)
+{
+    struct bench *b = *state;
+    pthread_t thread;
+    clock_freeze(b->clock);
+    int64_t end = clock_now_ms(b->clock) + 2000;
+    assert_int_equal(pthread_create(&thread, NULL, advance_by_small_steps, b->clock), 0);
+    int set = 0;
+    static struct alarm alarms[500];
+    for (; set < 500 && clock_now_ms(b->clock) < end - 2; set++) {
+        alarms[set] = alarm_in(b, b->clock, 1);
+        reactor_call(b->reactor, alarm_set, &alarms[set]);
+    }
+    pthread_join(thread, NULL);
+    /* One that was due when it was set fires in the reactor's next round; a call may come before the timers in one. */
+    reactor_call(b->reactor, nothing, NULL);
+    reactor_call(b->reactor, nothing, NULL);
+    for (int i = 0; i < set; i++)
+        assert_int_equal(atomic_load(&alarms[i].fired), 1);
+}
+
+struct dropping {
+    struct reactor *reactor;
+    struct clock *clock;
+    struct timer timer;
+};
+
+static void drop_clock(void *arg)
+{
+    struct dropping *d = arg;
+    reactor_drop_clock(d->reactor, d->clock);
+}
+
+static void set_dropping(void *arg)
+{
+    struct dropping *d = arg;
+    d->timer = (struct timer) { .fire = drop_clock, .arg = d };
+    (void) timer_set_api(d->reactor, &d->timer, d->clock, clock_now_ms(d->clock) + HOUR_MS);
+}
+
+/* The clock waits for the reactor just then; as when a timer ends the last puppet of a lane. */
+static void a_clock_can_be_dropped_by_its_own_timer(void **state)
+{
+    struct bench *b = *state;
+    struct dropping d = { .reactor = b->reactor };
+    assert_int_equal(clock_new(&d.clock, 1, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(reactor_use_clock(b->reactor, d.clock, NULL), 0);
+        reactor_call(b->reactor, set_dropping, &d);
+        clock_advance(d.clock, HOUR_MS);
+    }
+    clock_unref(d.clock);
 }
 
 /* ---- descriptors ----------------------------------------------------------------------- */
@@ -192,6 +376,13 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         T(posted_jobs_run_in_order_on_the_reactors_thread),
         T(timers_fire_in_order_of_time_unless_cancelled),
+        T(a_clock_that_is_advanced_fires_its_timers_before_that_returns),
+        T(the_reactors_own_thread_may_advance_a_clock),
+        T(timers_due_at_once_fire_in_the_order_of_their_deadlines),
+        T(a_frozen_clock_fires_nothing_and_goes_on_later),
+        T(clocks_do_not_disturb_each_other),
+        T(a_timer_set_during_a_change_is_not_forgotten),
+        T(a_clock_can_be_dropped_by_its_own_timer),
         T(a_descriptor_calls_until_it_is_closed),
         T(a_bad_descriptor_is_an_error),
     };

@@ -19,6 +19,7 @@
 
 #define CHILD_STACK_BYTES (64u * 1024u)
 #define MAX_CANDIDATES 64
+#define FIRST_EXTRA_FD 3
 
 /* Everything the child needs, made before it exists: between vfork and exec it may not allocate. */
 struct child_plan {
@@ -27,6 +28,7 @@ struct child_plan {
     char **argv, **env;
     char *candidates[MAX_CANDIDATES];   /* programs to try, NULL-terminated */
     int in, out, err_fd;                /* -1: none */
+    const int *extra;                   /* request->extra_fds of them */
     int pty_slave;                      /* -1: none */
     int failed_errno;                   /* written by the child */
     int failed_stage;
@@ -58,6 +60,20 @@ static void child_files(struct child_plan *plan)
     dup2(plan->in, STDIN_FILENO);
     dup2(plan->out, STDOUT_FILENO);
     dup2(plan->err_fd, STDERR_FILENO);
+}
+
+/* Ours may have just the numbers that these are to get, so they are lifted above all of those first.  The numbers
+   below may be the keeper's, of which the child needs none any more. */
+static int child_extra_files(const struct child_plan *plan)
+{
+    int lifted[KEEPER_MAX_EXTRA_FDS];
+    for (uint32_t i = 0; i < plan->request->extra_fds; i++)
+        if ((lifted[i] = fcntl(plan->extra[i], F_DUPFD_CLOEXEC, FIRST_EXTRA_FD + KEEPER_MAX_EXTRA_FDS)) < 0)
+            return errno;
+    for (uint32_t i = 0; i < plan->request->extra_fds; i++)
+        if (dup2(lifted[i], FIRST_EXTRA_FD + (int) i) < 0)
+            return errno;
+    return 0;
 }
 
 static int child_user(const struct keeper_request *request)
@@ -101,6 +117,9 @@ static int child_main(void *arg)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (chdir(plan->cwd) != 0)
         child_fail(plan, STAGE_CWD, errno);
+    rc = child_extra_files(plan);
+    if (rc != 0)
+        child_fail(plan, STAGE_FORK, rc);
     return child_fail(plan, STAGE_EXEC, child_exec(plan));
 }
 
@@ -265,15 +284,20 @@ static void plan_fds(struct child_plan *plan, const int *fds, int null_fd)
 {
     uint32_t flags = plan->request->flags;
     size_t next = 0;
-    plan->in = flags & SPAWN_HAS_STDIN ? fds[next++] : null_fd;
-    plan->out = fds[next++];
-    plan->err_fd = fds[next];
+    if (!(flags & SPAWN_PTY)) {
+        plan->in = flags & SPAWN_HAS_STDIN ? fds[next++] : null_fd;
+        plan->out = fds[next++];
+        plan->err_fd = fds[next++];
+    }
+    plan->extra = fds + next;
 }
 
-static size_t fds_needed(uint32_t flags)
+static bool fds_fit(const struct keeper_request *request, size_t fd_count)
 {
+    uint32_t flags = request->flags;
     size_t n = flags & SPAWN_PTY ? 0 : flags & SPAWN_HAS_STDIN ? 3 : 2;
-    return n + (flags & SPAWN_TEXT_IN_MEMFD ? 1 : 0);
+    n += request->extra_fds + (flags & SPAWN_TEXT_IN_MEMFD ? 1 : 0);
+    return request->extra_fds <= KEEPER_MAX_EXTRA_FDS && n == fd_count;
 }
 
 void spawn_serve(struct keeper *k, struct spawner *s, const struct keeper_request *request, char *text,
@@ -286,14 +310,13 @@ void spawn_serve(struct keeper *k, struct spawner *s, const struct keeper_reques
     const char *end = body == NULL ? NULL : body + request->text_bytes;
     if (body == NULL || lists == NULL) {
         report_failure(k, request->number, STAGE_MEMORY, ENOMEM);
-    } else if (fd_count != fds_needed(request->flags) || request->argc == 0 ||
+    } else if (!fds_fit(request, fd_count) || request->argc == 0 ||
                (plan.cwd = next_text(&at, end)) == NULL ||
                !take_list(plan.argv = lists, request->argc, &at, end) ||
                !take_list(plan.env = lists + request->argc + 1, request->envc, &at, end)) {
         report_failure(k, request->number, STAGE_KEEPER, EINVAL);
     } else {
-        if (!(request->flags & SPAWN_PTY))
-            plan_fds(&plan, fds, STDIN_FILENO);
+        plan_fds(&plan, fds, STDIN_FILENO);
         run_plan(k, s, &plan);
     }
     free(lists);

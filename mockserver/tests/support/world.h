@@ -14,7 +14,7 @@
 #define WORLD_LIMIT_MS 60000
 
 struct world {
-    struct clock clock;
+    struct clock *clock;                 /* the sandbox's: world_owner's, or the engine's */
     struct buf state_dir;
     struct engine *engine;
     struct sandbox *sandbox;
@@ -23,6 +23,7 @@ struct world {
 /* Changes to the engine's settings for the next world_setup; zeroed by it. */
 extern struct engine_config world_config;
 extern double world_clock_scale;     /* 0: 1 */
+extern struct owner *world_owner;    /* of the sandbox; NULL: nobody */
 
 /* cmocka fixtures; *state is the struct world. */
 int world_setup(void **state);
@@ -52,7 +53,10 @@ void outcome_fini(struct outcome *o);
 struct outcome world_finish(struct proc *p);                   /* drops the reference */
 struct outcome world_run(struct world *w, const char *line);   /* start and finish */
 
-int64_t world_deadline(struct world *w);                       /* API time of now + WORLD_LIMIT_MS */
+int64_t world_deadline(struct world *w);                       /* API time of now + WORLD_LIMIT_MS, while it runs */
+
+/* Wait until the process has this fact, by the machine's time, so also while the clock stands still. */
+void world_await_fact(struct proc *p, enum fact_kind kind);
 
 /* Wait until the process has written `text` somewhere in its stdout. */
 void world_await_output(struct proc *p, const char *text);
