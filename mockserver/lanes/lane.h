@@ -9,12 +9,12 @@
  *
  * What a key names: its own text when that is a lane name of at most LANE_KEY_PLAIN characters, else
  * "key-" and a digest, so that real secrets are not shown.  Everything that takes a lane's name also
- * takes such a key.
+ * takes such a key, so a longer name leads to the lane that is called by its digest.
  *
  * Ownership: lanes are counted; sandboxes and requests hold references.  A deleted lane is out of the
  * table, its sandboxes stopped; a struct that somebody still holds answers but takes no new sandboxes.
- * Thread: any.  Locks: lanes table > lane > (match's, clock's, ledger's own); none is held while the
- * engine is called.
+ * Thread: any.  Locks: the turn of those who change something > lanes table > lane > (match's, clock's,
+ * ledger's own).  None is held while the engine is called, but for the turn while clocks are changed.
  */
 #ifndef STANDBOX_LANES_LANE_H
 #define STANDBOX_LANES_LANE_H
@@ -38,7 +38,8 @@ struct lane;
 struct lanes;
 struct puppeteer;
 
-/* What the owner of the table keeps in every lane (main.c: the dialects' instances). */
+/* What the owner of the table keeps in every lane (main.c: the dialects' instances).  `create` is called with the turn
+   held, so nothing may be asked of the table there. */
 struct lane_tenant {
     int (*create)(void **out_tenant, struct lane *lane, void *arg, struct err *err);
     void (*destroy)(void *tenant, void *arg);
@@ -92,6 +93,15 @@ int64_t lane_created_ms(const struct lane *lane);    /* epoch */
 
 /* Stop its sandboxes; ledger empty, scenarios and clock back to the common ones.  Synchronous. */
 void lane_reset(struct lane *lane);
+
+/* ---- clocks --------------------------------------------------------------------------- */
+
+/* Let the clock of `lane` stand still, or run `scale` (> 0) times as fast as the machine's; `lane` NULL: of all lanes,
+   also those to come. */
+void lanes_freeze_clock(struct lanes *lanes, struct lane *lane);
+void lanes_run_clock(struct lanes *lanes, struct lane *lane, double scale);
+/* Go on as scenarios, or else the command line, say. */
+void lanes_reset_clock(struct lanes *lanes, struct lane *lane);
 
 /* ---- scenarios ------------------------------------------------------------------------ */
 

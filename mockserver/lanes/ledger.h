@@ -5,9 +5,10 @@
  * Entries carry a number (1, 2, 3 ... in the lane, no gaps while nothing is dropped) and the epoch
  * time in ms.  Secrets are redacted when they come in: values of headers that carry credentials, and of
  * JSON members that do (token, apiKey, secret ...), are stored as "[redacted]"; of queries likewise.
- * Bodies and output are kept up to a limit each, with their true length beside them.
+ * Bodies and output are kept up to a limit each, with their true length beside them; so are other texts.
  *
- * The oldest entries go first when a bound is reached; a request that is still open stays findable.
+ * The oldest entries go first when a bound is reached; a request that is still open stays findable, and
+ * counts as one of the time of its end once it has ended.
  * With a file, every entry is also written there as one JSON line when it is complete (requests: at
  * their end); the file is shared by all lanes.
  *
@@ -38,13 +39,14 @@ struct ledger_config {
 
 /* Append to `path` ("-": standard error).  Writing never blocks the caller for a full disk or pipe: lines that cannot
    be written are counted, and said at the end. */
-int ledger_file_open(struct ledger_file **out_file, const char *path, struct err *err);
+int ledger_file_open(struct ledger_file **out_file, const char *path, struct err *err);   /* SIGPIPE must be ignored */
 uint64_t ledger_file_close(struct ledger_file *file);   /* how many lines were lost; NULL is fine */
 
 int ledger_new(struct ledger **out_ledger, const char *lane, struct clock *clock, const struct ledger_config *config,
                struct err *err);
 void ledger_free(struct ledger *ledger);                /* NULL is fine */
-void ledger_clear(struct ledger *ledger);               /* open requests stay open and come in again at their end */
+/* Open requests stay open and come in again at their end, as new entries with new numbers. */
+void ledger_clear(struct ledger *ledger);
 
 /* ---- writing -------------------------------------------------------------------------- */
 
@@ -54,7 +56,8 @@ void ledger_add_fact(struct ledger *ledger, const char *sandbox, const char *pro
 
 struct wire_header { const char *name, *value; };
 
-/* A request has come in.  Its number, for the calls below; texts are copied, headers redacted. */
+/* A request has come in.  Its number, for the calls below; texts are copied, headers redacted.  0, which those calls
+   take and ignore: no memory. */
 uint64_t ledger_begin_request(struct ledger *ledger, const char *request_id, const char *method, const char *path,
                               const char *query, const struct wire_header *headers, size_t header_count);
 void ledger_set_request_body(struct ledger *ledger, uint64_t number, const void *body, size_t len);
@@ -86,7 +89,8 @@ struct ledger_request {
     const struct wire_header *headers;
     size_t header_count;
     const char *body;
-    size_t body_len, body_kept;
+    size_t body_len, body_kept;                         /* on the wire; here, redacted */
+    bool body_cut;                                      /* its end is not here */
     const char *dialect, *op, *sandbox, *process, *command;   /* "" when unknown */
     const char *fault, *fault_scenario;                 /* kind, "" when none was armed */
     size_t fault_rule;
@@ -95,6 +99,7 @@ struct ledger_request {
     const char *content_type, *answer;
     uint64_t answer_len;
     size_t answer_kept;
+    bool answer_cut;
     enum answer_end end;                                /* when end_ms > 0 */
 };
 
@@ -122,7 +127,28 @@ void ledger_visit(struct ledger *ledger, uint64_t from, ledger_visit_fn *visit, 
 bool ledger_await_change(struct ledger *ledger, uint64_t *change, int64_t until_ns, bool (*interrupt)(void *arg),
                          void *arg);
 
-/* One entry as a JSON object named `name` (NULL: bare): the line of the export and of the admin API. */
+/*
+ * One entry as a JSON object named `name` (NULL: bare): the line of the file, of the export and of the admin API.
+ *
+ *   {"type":"request","lane":"default","number":7,"time_ms":1700000000000,"end_ms":1700000000012,
+ *    "request_id":"...","method":"POST","path":"/x","query":"a=1","headers":[{"name":"host","value":"..."}],
+ *    "body":BYTES,"dialect":"hyperbrowser","op":"process.exec","sandbox":"...","process":"...","command":"ls",
+ *    "fault":{"scenario":"...","rule":0,"kind":"cut","fired":true},
+ *    "answer":{"status":200,"content_type":"application/json","body":BYTES},"end":"complete"}
+ *
+ * "end_ms" and "end" are null while it is open, "dialect" to "command" when unknown, "fault" when none was armed,
+ * "answer" while there is none.
+ *
+ *   {"type":"fact","lane":"default","number":8,"time_ms":1700000000001,"sandbox":"...","process":"...",
+ *    "command":"ls","seq":3,"fact":"out", ...}
+ *
+ * and more by its kind: started "pid"; out and err "out_seq" and "output":BYTES; stdin "input":BYTES; signalled "signal"
+ * (a name), "signal_number", "by"; timed-out "limit_ms"; exited "exit_code"; died "signal", "signal_number",
+ * "core_dumped"; start-failed "errno", "error" (text), "stage"; output-eof "held_by_survivor".
+ *
+ * BYTES is {"bytes":12,"data":"...","encoding":"utf-8","cut":false}: how many there were; what is kept of them, as text
+ * when it is valid UTF-8, else "base64"; whether something is missing at the end.
+ */
 void ledger_write_entry(struct jsonw *w, const char *name, const char *lane, const struct ledger_entry *entry);
 /* Entries from `from` on as JSON lines; stops near `max_bytes`; *out_next is where to go on (0: that was all). */
 void ledger_export(struct ledger *ledger, uint64_t from, size_t max_bytes, struct buf *out, uint64_t *out_next);

@@ -1,0 +1,111 @@
+/*
+ * The ledger's entries and where they are, for files of this folder and its tests.
+ *
+ * Entries with the newest numbers stand in a ring, without gaps.  A request that is still open when it
+ * would be dropped from there goes aside; all open ones are found by their number in a table, wherever
+ * they are.
+ */
+#ifndef STANDBOX_LANES_LEDGER_PRIV_H
+#define STANDBOX_LANES_LEDGER_PRIV_H
+
+#include <pthread.h>
+
+#include "lanes/ledger.h"
+#include "lanes/ledger_redact.h"
+
+#define LEDGER_OPEN_BUCKETS 64
+
+/* Who an entry is about.  Many are about the same process, so they share this. */
+struct ledger_subject {
+    struct ledger_subject *next;    /* in its bucket */
+    size_t refs, size;
+    uint64_t hash;
+    const char *sandbox, *process, *command;   /* "" when unknown; in the memory behind this */
+};
+
+struct ledger_item {
+    uint64_t number;
+    size_t size;                    /* what it takes of the bound */
+    bool is_request;
+};
+
+struct ledger_fact_item {
+    struct ledger_item item;        /* first */
+    struct ledger_subject *subject;
+    struct fact fact;
+    uint32_t kept;
+    char bytes[];
+};
+
+enum request_place { PLACE_RING, PLACE_ASIDE, PLACE_HIDDEN /* since ledger_clear */ };
+
+struct ledger_request_item {
+    struct ledger_item item;        /* first */
+    uint64_t handle;                /* what the writer calls it by */
+    enum request_place place;
+    struct ledger_request_item *next_open;          /* in its bucket */
+    struct ledger_request_item *previous, *next;    /* PLACE_ASIDE: in the order of numbers */
+    struct ledger_request_item *next_settled;       /* PLACE_ASIDE and ended: in the order of ends */
+    uint64_t settled;               /* the number that would have come next at its end */
+    struct ledger_request shown;    /* borrows from what follows */
+    struct buf texts;               /* of the beginning, NUL behind each */
+    struct wire_header *headers;
+    struct ledger_subject *subject; /* NULL: unknown */
+    char *dialect, *op, *fault, *fault_scenario, *content_type;
+    struct buf body, answer;
+    struct redact_json *scan;       /* of the answer, until it ends */
+};
+
+struct ledger {
+    char *lane;
+    struct clock *clock;            /* a reference */
+    struct ledger_config config;    /* without zeros */
+    pthread_mutex_t lock;           /* everything below */
+    pthread_cond_t changed;
+    uint64_t change;
+    uint64_t next_number, dropped;
+    size_t bytes;
+    struct ledger_item **ring;      /* `count` of them from `head` on, the last has next_number - 1 */
+    size_t cap, head, count;
+    struct ledger_request_item *aside_first, *aside_last;
+    size_t aside;
+    struct ledger_request_item *settled_first, *settled_last;
+    struct ledger_request_item *open[LEDGER_OPEN_BUCKETS];
+    size_t open_count;
+    struct ledger_subject **subjects;
+    size_t subject_count, subject_buckets;
+};
+
+/* ---- ledger.c; all with the lock held ----------------------------------------------------- */
+
+/* Give it the next number and a place in the ring.  -1: no memory, nothing has changed. */
+int ledger_push(struct ledger *ledger, struct ledger_item *item);
+/* Something was added or has changed: keep the bounds, wake who waits. */
+void ledger_note_change(struct ledger *ledger);
+/* The entry takes `size` now. */
+void ledger_resize(struct ledger *ledger, struct ledger_item *item, size_t size);
+/* Write its line to the file, if there is one. */
+void ledger_put_line(struct ledger *ledger, const struct ledger_item *item);
+/* A request that is aside has ended. */
+void ledger_settle(struct ledger *ledger, struct ledger_request_item *r);
+void ledger_show(const struct ledger_item *item, struct ledger_entry *out);
+/* One text's length within the bound for bodies, no character torn. */
+size_t ledger_clip(const struct ledger *ledger, const char *text, size_t len);
+
+/* ---- ledger_subject.c, likewise ------------------------------------------------------------ */
+
+/* Returns a reference, or NULL without memory. */
+struct ledger_subject *ledger_subject_get(struct ledger *ledger, const char *sandbox, const char *process,
+                                          const char *command);
+void ledger_subject_put(struct ledger *ledger, struct ledger_subject *subject);   /* NULL is fine */
+
+/* ---- ledger_request.c ---------------------------------------------------------------------- */
+
+void ledger_request_free(struct ledger *ledger, struct ledger_request_item *r);   /* NULL is fine */
+
+/* ---- ledger_file.c: any thread ------------------------------------------------------------- */
+
+/* One line, with its newline. */
+void ledger_file_write(struct ledger_file *file, const char *line, size_t len);
+
+#endif
