@@ -19,10 +19,14 @@
 #include "admin/admin.h"
 #include "base/jsonw.h"
 #include "base/text.h"
-#include "dialects/hyperbrowser/hyperbrowser.h"
 #include "engine/engine.h"
+#include "lanes/lane.h"
+#include "lanes/puppeteer.h"
+#include "load.h"
 #include "options.h"
+#include "requests.h"
 #include "transports/http.h"
+#include "vendors.h"
 #include "version.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -31,74 +35,28 @@
 #define CONTRACT_VERSION "1.0"
 #define TOKEN_DIGITS 32
 
-/* ---- the vendors --------------------------------------------------------------------- */
-
-/* A new vendor is one row. */
-static const struct dialect *const vendors[] = {
-    &hyperbrowser_dialect,
-};
-
-/* Sandboxes' own host names, beside what the vendors' settings add: ".test" can never be somebody's. */
-#define SANDBOX_HOSTS ".sbx.test"
+#define EXIT_WRONG_USE 2
+#define EXIT_UNFIRED   3
 
 struct server {
     const struct options *options;
-    struct clock clock;
     enum isolation isolation;
     struct buf state_dir;
     char made_up_token[TOKEN_DIGITS + 1];
     const char *token;
+    uint64_t seed;
+    struct clock *clock;
     struct engine *engine;
-    void *selves[COUNT(vendors)];
-    const char *hosts[COUNT(vendors) + 2];
+    struct puppeteer *puppeteer;
+    struct ledger_file *ledger_file;
+    struct vendors_env vendors_env;
+    struct lanes *lanes;
+    struct lane *default_lane;
+    const char **hosts;
     struct admin *admin;
+    struct requests requests;
     struct http_server *http;
 };
-
-/* ---- requests ------------------------------------------------------------------------ */
-
-static void reply_not_found(struct exchange *x)
-{
-    BUF_AUTO body = BUF_INIT;
-    BUF_AUTO message = BUF_INIT;
-    buf_printf(&message, "%s %s not found", x->method, x->path);
-    refusal_write(&body, "not_found", buf_cstr(&message));
-    exchange_reply(x, 404, "application/json", buf_cstr(&body), body.len);
-}
-
-static void handle(void *arg, struct exchange *x)
-{
-    struct server *s = arg;
-    if (admin_claims(x)) {
-        admin_handle(s->admin, x);
-        return;
-    }
-    for (size_t i = 0; i < COUNT(vendors); i++) {
-        if (vendors[i]->claims(s->selves[i], x)) {
-            vendors[i]->handle(s->selves[i], x);
-            return;
-        }
-    }
-    reply_not_found(x);
-}
-
-static bool takes_raw_body(void *arg, const struct exchange *x)
-{
-    struct server *s = arg;
-    for (size_t i = 0; i < COUNT(vendors); i++) {
-        if (vendors[i]->claims(s->selves[i], x))
-            return vendors[i]->takes_raw_body(s->selves[i], x);
-    }
-    return false;
-}
-
-static void reset(void *arg)
-{
-    struct server *s = arg;
-    engine_reset(s->engine);
-    for (size_t i = 0; i < COUNT(vendors); i++)
-        vendors[i]->reset(s->selves[i]);
-}
 
 static void ask_to_stop(void *arg)
 {
@@ -204,76 +162,50 @@ static const char *default_state_root(void)
 static int start_engine(struct server *s, struct err *err)
 {
     const struct options *o = s->options;
-    clock_init(&s->clock, o->time_scale);
-    if (choose_isolation(&s->isolation, o->isolation, err) != 0)
+    if (clock_new(&s->clock, o->time_scale, err) != 0 || choose_isolation(&s->isolation, o->isolation, err) != 0)
         return -1;
     if (engine_make_state_dir(&s->state_dir, o->state_dir != NULL ? o->state_dir : default_state_root(), err) != 0)
         return -1;
     const struct engine_config config = {
         .isolation = s->isolation,
         .state_dir = buf_cstr(&s->state_dir),
-        .clock = &s->clock,
+        .clock = s->clock,
     };
     return engine_new(&s->engine, &config, err);
 }
 
-/* "hyperbrowser.name=value" -> "name=value" when the vendor is `name`, else NULL. */
-static const char *setting_of(const char *setting, const char *name)
+static void choose_seed(struct server *s)
 {
-    size_t len = strlen(name);
-    return strncmp(setting, name, len) == 0 && setting[len] == '.' ? setting + len + 1 : NULL;
+    char hex[17];
+    random_hex(hex, 16);
+    s->seed = s->options->has_seed ? s->options->seed : strtoull(hex, NULL, 16);
 }
 
-/* The vendor's own --set options, NULL-terminated; free it.  NULL: no memory. */
-static const char **settings_of(const struct options *o, const char *name)
+static int start_lanes(struct server *s, const struct load_list *scenarios, struct err *err)
 {
-    const char **list = calloc(o->setting_count + 1, sizeof *list);
-    size_t n = 0;
-    for (size_t i = 0; list != NULL && i < o->setting_count; i++) {
-        const char *setting = setting_of(o->settings[i], name);
-        if (setting != NULL)
-            list[n++] = setting;
-    }
-    return list;
-}
-
-static int check_setting_vendors(const struct options *o, struct err *err)
-{
-    for (size_t i = 0; i < o->setting_count; i++) {
-        bool known = false;
-        for (size_t v = 0; v < COUNT(vendors); v++)
-            known = known || setting_of(o->settings[i], vendors[v]->name) != NULL;
-        if (!known)
-            return err_set(err, ERR_INVALID, 0, "--set: \"%.100s\" names no vendor that is built in", o->settings[i]);
-    }
-    return 0;
-}
-
-static int start_dialect(struct server *s, size_t i, struct err *err)
-{
-    const char **settings = settings_of(s->options, vendors[i]->name);
-    if (settings == NULL)
-        return err_set(err, ERR_NOMEM, 0, "settings");
-    const struct dialect_env env = { .engine = s->engine, .api_keys = s->options->api_keys, .settings = settings };
-    int rc = vendors[i]->create(&s->selves[i], &env, err);
-    free(settings);
-    return rc == 0 ? 0 : err_wrap(err, "%s", vendors[i]->name);
-}
-
-static int start_dialects(struct server *s, struct err *err)
-{
-    size_t hosts = 0;
-    s->hosts[hosts++] = SANDBOX_HOSTS;
-    if (check_setting_vendors(s->options, err) != 0)
+    const struct options *o = s->options;
+    choose_seed(s);
+    if (vendors_check_settings(o, err) != 0 || puppeteer_new(&s->puppeteer, err) != 0)
         return -1;
-    for (size_t i = 0; i < COUNT(vendors); i++) {
-        if (start_dialect(s, i, err) != 0)
-            return -1;
-        const char *suffix = vendors[i]->host_suffix(s->selves[i]);
-        if (suffix != NULL)
-            s->hosts[hosts++] = suffix;
-    }
-    return 0;
+    if (o->ledger != NULL && ledger_file_open(&s->ledger_file, o->ledger, err) != 0)
+        return err_wrap(err, "--ledger");
+    s->vendors_env = (struct vendors_env) { .engine = s->engine, .options = o };
+    const struct lanes_config config = {
+        .engine = s->engine,
+        .puppeteer = s->puppeteer,
+        .clock_scale = o->time_scale,
+        .seed = s->seed,
+        .ledger = { .file = s->ledger_file },
+        .tenant = vendors_tenant(&s->vendors_env),
+    };
+    if (lanes_new(&s->lanes, &config, err) != 0 ||
+        lanes_set_scenarios(s->lanes, NULL, scenarios->items, scenarios->count, err) != 0)
+        return -1;
+    lanes_seal(s->lanes);
+    if (lanes_get(s->lanes, LANE_DEFAULT, true, &s->default_lane, err) != 0)
+        return -1;
+    s->hosts = vendors_hosts(s->default_lane);
+    return s->hosts == NULL ? err_set(err, ERR_NOMEM, 0, "host names") : 0;
 }
 
 static int start_admin(struct server *s, struct err *err)
@@ -285,12 +217,17 @@ static int start_admin(struct server *s, struct err *err)
     }
     const struct admin_config config = {
         .engine = s->engine,
+        .lanes = s->lanes,
+        .puppeteer = s->puppeteer,
+        .hooks = &load_hooks,
         .token = s->token,
-        .reset = reset,
         .shutdown = ask_to_stop,
         .arg = s,
     };
-    return admin_new(&s->admin, &config, err);
+    if (admin_new(&s->admin, &config, err) != 0)
+        return -1;
+    s->requests = (struct requests) { .lanes = s->lanes, .admin = s->admin };
+    return 0;
 }
 
 static int start_http(struct server *s, struct err *err)
@@ -301,16 +238,16 @@ static int start_http(struct server *s, struct err *err)
         .max_streams = s->options->max_streams,
         .allow_remote = s->options->allow_remote,
         .extra_hosts = s->hosts,
-        .handle = handle,
-        .takes_raw_body = takes_raw_body,
-        .arg = s,
+        .handle = requests_handle,
+        .takes_raw_body = requests_take_raw_body,
+        .arg = &s->requests,
     };
     return http_server_new(&s->http, &config, err);
 }
 
-static int server_start(struct server *s, struct err *err)
+static int server_start(struct server *s, const struct load_list *scenarios, struct err *err)
 {
-    if (start_engine(s, err) != 0 || start_dialects(s, err) != 0 || start_admin(s, err) != 0)
+    if (start_engine(s, err) != 0 || start_lanes(s, scenarios, err) != 0 || start_admin(s, err) != 0)
         return -1;
     return start_http(s, err);
 }
@@ -319,13 +256,75 @@ static int server_start(struct server *s, struct err *err)
 static void server_stop(struct server *s)
 {
     http_server_free(s->http);
+    s->http = NULL;
     admin_free(s->admin);
-    for (size_t i = 0; i < COUNT(vendors); i++)
-        vendors[i]->destroy(s->selves[i]);
+    if (s->engine != NULL)
+        engine_reset(s->engine, NULL);   /* their last facts go into the ledgers */
+    free(s->hosts);
+    lane_unref(s->default_lane);
+    lanes_free(s->lanes);
+    puppeteer_free(s->puppeteer);
     engine_free(s->engine);
+    clock_unref(s->clock);
+    uint64_t lost = ledger_file_close(s->ledger_file);
+    if (lost > 0)
+        fprintf(stderr, "standbox: --ledger: %llu lines could not be written\n", (unsigned long long) lost);
     if (s->state_dir.len > 0)
         engine_remove_state_dir(s->state_dir.data);
     buf_fini(&s->state_dir);
+}
+
+/* ---- what became of the scenarios ------------------------------------------------------ */
+
+/* Rules of one lane that fired less often than planned, one line each. */
+static size_t report_lane(struct lane *lane)
+{
+    BUF_AUTO text = BUF_INIT;
+    size_t count, unfired = 0;
+    struct match **matches = lane_matches(lane, &count);
+    for (size_t i = 0; i < count; i++) {
+        const struct scenario *scenario = match_scenario(matches[i]);
+        const size_t rules[MATCH_LISTS] = {
+            [MATCH_PROCESSES] = scenario->process_count, [MATCH_FAULTS] = scenario->fault_count
+        };
+        for (enum match_list list = 0; list < MATCH_LISTS; list++) {
+            for (size_t r = 0; r < rules[list]; r++) {
+                struct match_counts counts;
+                if (!match_get_counts(matches[i], list, r, &counts) || counts.fired >= counts.planned)
+                    continue;
+                unfired++;
+                buf_printf(&text, "standbox: lane %s: ", lane_name(lane));
+                match_explain(matches[i], list, r, &text);
+                buf_char(&text, '\n');
+            }
+        }
+    }
+    lane_matches_free(matches, count);
+    fputs(buf_cstr(&text), stderr);
+    return unfired;
+}
+
+static bool was_used(struct lane *lane)
+{
+    struct ledger_stats stats;
+    ledger_get_stats(lane_ledger(lane), &stats);
+    return stats.next_number > 1;
+}
+
+/* Lanes that nobody has used say nothing, unless no lane was used. */
+static size_t report_scenarios(struct lanes *lanes)
+{
+    size_t count, unfired = 0;
+    struct lane **list = lanes_list(lanes, &count);
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any = any || was_used(list[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (!any || was_used(list[i]))
+            unfired += report_lane(list[i]);
+    }
+    lane_list_free(list, count);
+    return unfired;
 }
 
 /* ---- what it says -------------------------------------------------------------------- */
@@ -346,8 +345,10 @@ static void print_welcome(const struct server *s)
     BUF_AUTO text = BUF_INIT;
     buf_printf(&text, "standbox-mockserver %s on %s, isolation %s, admin at %s/__admin\n", version_text(), url,
                isolation_name(s->isolation), url);
-    for (size_t i = 0; i < COUNT(vendors); i++)
-        vendors[i]->describe(&text, url);
+    if (s->options->scenario_count > 0)
+        buf_printf(&text, "  scenarios from the command line are at work in every lane, seed %llu\n",
+                   (unsigned long long) s->seed);
+    vendors_describe(&text, url);
     fputs(buf_cstr(&text), stderr);
 }
 
@@ -373,26 +374,6 @@ static void print_ready_line(const struct server *s)
     fflush(stdout);
 }
 
-static int write_vendor(struct jsonw *w, const struct dialect *vendor, const struct options *o, struct err *err)
-{
-    BUF_AUTO text = BUF_INIT;
-    const char **settings = settings_of(o, vendor->name);
-    if (settings == NULL)
-        return err_set(err, ERR_NOMEM, 0, "settings");
-    int rc = vendor->describe_settings(&text, settings, err);
-    free(settings);
-    if (rc != 0)
-        return err_wrap(err, "%s", vendor->name);
-    jsonw_array(w, vendor->name);
-    for (const char *line = buf_cstr(&text); *line != '\0';) {
-        size_t len = strcspn(line, "\n");
-        jsonw_bytes(w, NULL, line, len);
-        line += len + (line[len] == '\n');
-    }
-    jsonw_end_array(w);
-    return 0;
-}
-
 static int write_config(struct jsonw *w, const struct options *o, enum isolation isolation, struct err *err)
 {
     BUF_AUTO text = BUF_INIT;
@@ -411,11 +392,15 @@ static int write_config(struct jsonw *w, const struct options *o, enum isolation
     jsonw_str(w, "admin_token", o->admin_token != NULL ? "given" : "random");
     jsonw_bool(w, "allow_remote", o->allow_remote);
     jsonw_str(w, "state_dir", o->state_dir != NULL ? o->state_dir : default_state_root());
+    jsonw_array(w, "scenarios");
+    for (size_t i = 0; i < o->scenario_count; i++)
+        jsonw_str(w, NULL, o->scenarios[i]);
+    jsonw_end_array(w);
+    jsonw_str(w, "ledger", o->ledger);
+    jsonw_bool(w, "strict", o->strict);
     jsonw_object(w, "settings");
-    for (size_t i = 0; i < COUNT(vendors); i++) {
-        if (write_vendor(w, vendors[i], o, err) != 0)
-            return -1;
-    }
+    if (vendors_write_settings(w, o, err) != 0)
+        return -1;
     jsonw_end_object(w);
     jsonw_end_object(w);
     return 0;
@@ -437,7 +422,7 @@ static int print_config(const struct options *o)
     BUF_AUTO text = BUF_INIT;
     struct jsonw w;
     jsonw_init(&w, &text);
-    if (check_setting_vendors(o, &err) != 0 || choose_isolation(&isolation, o->isolation, &err) != 0 ||
+    if (vendors_check_settings(o, &err) != 0 || choose_isolation(&isolation, o->isolation, &err) != 0 ||
         write_config(&w, o, isolation, &err) != 0) {
         fprintf(stderr, "standbox: %s\n", err.text);
         return EXIT_FAILURE;
@@ -462,32 +447,80 @@ static int print_version(void)
 
 /* ---- main ---------------------------------------------------------------------------- */
 
-static int serve(const struct options *options)
+static void watch_for_impatience(struct stop_watch *watch)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, exit_when_asked_again, watch) == 0)
+        pthread_detach(thread);
+}
+
+static int run(struct server *server, const struct load_list *scenarios, struct stop_watch *watch, struct err *err)
+{
+    if (server_start(server, scenarios, err) != 0)
+        return EXIT_FAILURE;
+    print_welcome(server);
+    print_ready_line(server);
+    /* It serves already, with a few threads. */
+    if (http_server_await_workers(server->http, err) != 0) {
+        (void) err_wrap(err, "--max-streams %u", server->options->max_streams);
+        return EXIT_FAILURE;
+    }
+    wait_for_signal(watch);
+    watch_for_impatience(watch);
+    http_server_free(server->http);
+    server->http = NULL;
+    size_t unfired = report_scenarios(server->lanes);
+    return server->options->strict && unfired > 0 ? EXIT_UNFIRED : EXIT_SUCCESS;
+}
+
+static int load_all(struct load_list *list, const struct options *options, struct err *err)
+{
+    for (size_t i = 0; i < options->scenario_count; i++) {
+        if (load_scenarios(list, options->scenarios[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* `list` is loaded already. */
+static int serve(const struct options *options, const struct load_list *scenarios)
 {
     static struct stop_watch watch;   /* its thread outlives this function */
     struct server server = { .options = options, .state_dir = BUF_INIT };
     struct err err = ERR_INIT;
     set_limits();
     block_signals(&watch.signals);
-    if (server_start(&server, &err) != 0) {
+    int status = run(&server, scenarios, &watch, &err);
+    if (err.code != ERR_NONE)
         fprintf(stderr, "standbox: %s\n", err.text);
-        server_stop(&server);
-        return EXIT_FAILURE;
-    }
-    print_welcome(&server);
-    print_ready_line(&server);
-    /* It serves already, with a few threads. */
-    if (http_server_await_workers(server.http, &err) != 0) {
-        fprintf(stderr, "standbox: --max-streams %u: %s\n", options->max_streams, err.text);
-        server_stop(&server);
-        return EXIT_FAILURE;
-    }
-    wait_for_signal(&watch);
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, exit_when_asked_again, &watch) == 0)
-        pthread_detach(thread);
     server_stop(&server);
-    return EXIT_SUCCESS;
+    return status;
+}
+
+static int check(const struct load_list *scenarios)
+{
+    BUF_AUTO text = BUF_INIT;
+    for (size_t i = 0; i < scenarios->count; i++)
+        buf_printf(&text, "%s: ok: %s, %zu rules for processes, %zu for faults\n", scenarios->items[i]->file_name,
+                   scenarios->items[i]->name, scenarios->items[i]->process_count, scenarios->items[i]->fault_count);
+    if (scenarios->count > 0)
+        return print(&text);
+    fprintf(stderr, "standbox: --check: there is nothing to check; name files with --scenario\n");
+    return EXIT_WRONG_USE;
+}
+
+/* Read everything before anything starts. */
+static int act_on_scenarios(const struct options *options)
+{
+    struct load_list scenarios = { NULL, 0 };
+    struct err err = ERR_INIT;
+    int status = EXIT_WRONG_USE;
+    if (load_all(&scenarios, options, &err) != 0)
+        fprintf(stderr, "standbox: --scenario: %s\n", err.text);
+    else
+        status = options->action == ACTION_CHECK ? check(&scenarios) : serve(options, &scenarios);
+    load_list_fini(&scenarios);
+    return status;
 }
 
 static int act(const struct options *options)
@@ -496,7 +529,8 @@ static int act(const struct options *options)
     case ACTION_HELP: return print_help();
     case ACTION_VERSION: return print_version();
     case ACTION_PRINT_CONFIG: return print_config(options);
-    case ACTION_SERVE: return serve(options);
+    case ACTION_SERVE:
+    case ACTION_CHECK: return act_on_scenarios(options);
     }
     return EXIT_FAILURE;
 }
@@ -509,7 +543,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     if (options_parse(&options, argc, argv, getenv("STANDBOX_ADMIN_TOKEN"), &err) != 0) {
         fprintf(stderr, "standbox: %s\n", err.text);
-        return 2;
+        return EXIT_WRONG_USE;
     }
     int status = act(&options);
     options_fini(&options);

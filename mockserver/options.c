@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -194,6 +195,45 @@ static int apply_state_dir(struct options *o, const char *value, struct err *err
     return 0;
 }
 
+static int apply_scenario(struct options *o, const char *value, struct err *err)
+{
+    if (*value == '\0')
+        return err_set(err, ERR_INVALID, 0, "--scenario: \"\" is no file");
+    return add_to_list(&o->scenarios, &o->scenario_count, value, err);
+}
+
+static int apply_ledger(struct options *o, const char *value, struct err *err)
+{
+    if (*value == '\0')
+        return err_set(err, ERR_INVALID, 0, "--ledger: \"\" is no file");
+    o->ledger = value;
+    return 0;
+}
+
+static int apply_seed(struct options *o, const char *value, struct err *err)
+{
+    unsigned long seed;
+    if (parse_whole(value, 0, ULONG_MAX, &seed) != 0)
+        return err_set(err, ERR_INVALID, 0, "--seed: \"%.60s\" is not a whole number from 0 to %lu", value, ULONG_MAX);
+    o->has_seed = true;
+    o->seed = seed;
+    return 0;
+}
+
+static int apply_strict(struct options *o, const char *value, struct err *err)
+{
+    (void) value, (void) err;
+    o->strict = true;
+    return 0;
+}
+
+static int apply_check(struct options *o, const char *value, struct err *err)
+{
+    (void) value, (void) err;
+    o->action = ACTION_CHECK;
+    return 0;
+}
+
 static int apply_allow_remote(struct options *o, const char *value, struct err *err)
 {
     (void) value, (void) err;
@@ -238,12 +278,16 @@ static const struct option table[] = {
     { "state-dir", "DIR", apply_state_dir, "make the sandboxes' folders in DIR ($TMPDIR or /tmp)" },
     { "set", "V.NAME=VALUE", apply_set,
       "change a vendor's setting, such as hyperbrowser.keepalive_ms=500; --print-config lists them" },
+    { "scenario", "FILE|DIR", apply_scenario,
+      "do what this scenario file says, in every lane; may be repeated; DIR: all *.json below it" },
+    { "seed", "N", apply_seed, "for the dice of scenarios that name no seed (random, and said on stderr)" },
+    { "strict", NULL, apply_strict, "exit with 3 when a rule of a scenario did not fire as planned" },
+    { "check", NULL, apply_check, "only check the scenario files" },
+    { "ledger", "FILE", apply_ledger, "append what happens to FILE as JSON lines; -: stderr" },
     { "print-config", NULL, apply_print_config, "print what these options come to, as JSON, and exit" },
     { "version", NULL, apply_version, "print the version and exit" },
     { "help", NULL, apply_help, "print this text and exit" },
     { "grpc", "ADDR:PORT", NULL, NULL },
-    { "scenario", "FILE", NULL, NULL },
-    { "ledger", "FILE", NULL, NULL },
 };
 
 void options_describe(struct buf *out)
@@ -258,7 +302,8 @@ void options_describe(struct buf *out)
         buf_printf(out, "  %-20s  %s\n", left, table[i].help);
     }
     buf_str(out, "\nWhen ready it prints one JSON line on stdout; everything else goes to stderr.\n"
-                 "SIGTERM ends it and all that it started. Exit codes: 0 ended as asked, 1 failed, 2 wrong use.\n");
+                 "SIGTERM ends it and all that it started. Exit codes: 0 ended as asked, 1 failed,\n"
+                 "2 wrong use or a wrong scenario, 3 with --strict.\n");
 }
 
 static size_t min3(size_t a, size_t b, size_t c)
@@ -409,8 +454,9 @@ int options_parse(struct options *out, int argc, char *const *argv, const char *
         .max_streams = 1000,
         .api_keys = calloc(1, sizeof *o.api_keys),
         .settings = calloc(1, sizeof *o.settings),
+        .scenarios = calloc(1, sizeof *o.scenarios),
     };
-    if (o.api_keys == NULL || o.settings == NULL) {
+    if (o.api_keys == NULL || o.settings == NULL || o.scenarios == NULL) {
         options_fini(&o);
         return err_set(err, ERR_NOMEM, 0, "options");
     }
@@ -426,6 +472,7 @@ void options_fini(struct options *options)
 {
     free(options->api_keys);
     free(options->settings);
-    options->api_keys = options->settings = NULL;
-    options->api_key_count = options->setting_count = 0;
+    free(options->scenarios);
+    options->api_keys = options->settings = options->scenarios = NULL;
+    options->api_key_count = options->setting_count = options->scenario_count = 0;
 }

@@ -5,20 +5,21 @@
  * Both `--option value` and `--option=value` are taken; of repeats the last counts,
  * but keys add up.  Parsing starts nothing and reads no environment itself.
  *
- * Ownership: `struct options` borrows argv's strings and owns only the lists of keys and settings.
+ * Ownership: `struct options` borrows argv's strings and owns only the lists of keys, settings and scenarios.
  */
 #ifndef STANDBOX_OPTIONS_H
 #define STANDBOX_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 
 #define OPTIONS_ADDRESS_BYTES 64
 
-enum options_action { ACTION_SERVE, ACTION_PRINT_CONFIG, ACTION_VERSION, ACTION_HELP };
+enum options_action { ACTION_SERVE, ACTION_CHECK, ACTION_PRINT_CONFIG, ACTION_VERSION, ACTION_HELP };
 
 enum isolation_choice { CHOOSE_AUTO, CHOOSE_NAMESPACE, CHOOSE_NONE, ISOLATION_CHOICES };
 
@@ -34,6 +35,12 @@ struct options {
     size_t api_key_count;
     const char **settings;                     /* "vendor.name=value", NULL-terminated, never NULL */
     size_t setting_count;
+    const char **scenarios;                    /* files and folders, NULL-terminated, never NULL */
+    size_t scenario_count;
+    const char *ledger;                        /* file; NULL: none */
+    bool has_seed;
+    uint64_t seed;
+    bool strict;                               /* a rule that did not fire as planned is a failure */
     const char *admin_token;                   /* NULL: make one up */
     bool allow_remote;
     const char *state_dir;                     /* NULL: choose one */

@@ -29,6 +29,25 @@ struct strike;
 
 struct exchange;
 
+/* How an answer ended, as the server knows it. */
+enum exchange_end {
+    EXCHANGE_COMPLETE,
+    EXCHANGE_CUT,          /* a fault ended it without its proper end */
+    EXCHANGE_RESET,        /* a fault sent RST */
+    EXCHANGE_CLIENT_GONE,
+    EXCHANGE_NO_ANSWER     /* not a byte */
+};
+
+/* Who is told what goes over the wire (main: the lane's ledger).  Called by the transport, on the exchange's thread,
+   framing aside, just before it is sent: a client that has an answer can already read of it. */
+struct observer {
+    void (*request_body)(struct exchange *x, const void *body, size_t len);   /* whole, when it was read */
+    void (*answer)(struct exchange *x, int status, const char *content_type); /* the head; content_type may be NULL */
+    void (*answer_bytes)(struct exchange *x, const void *data, size_t len);
+};
+
+#define EXCHANGE_MAX_HEADERS 100
+
 /* How a transport implements an exchange (a test may bring its own). */
 struct exchange_ops {
     /* Value of request header `name` (any case), or NULL.  Borrowed until handle returns. */
@@ -48,6 +67,10 @@ struct exchange_ops {
     int (*stream_end)(struct exchange *x);
     /* Has the client closed its connection for good?  A client that only ended its sending side has not. */
     bool (*peer_gone)(struct exchange *x);
+    /* All request headers, in order; at most `max`.  How many; the texts are borrowed till handle returns. */
+    size_t (*headers)(struct exchange *x, const char **names, const char **values, size_t max);
+    /* When the handler has returned: how the answer ended.  */
+    enum exchange_end (*how_ended)(struct exchange *x);
     /* Something was noted in x->strike: let its fault strike if it is due now, before any further byte.  -1: nothing
        more can be written, the answer is over. */
     int (*poke)(struct exchange *x);
@@ -61,7 +84,14 @@ struct exchange {
     const char *host;            /* Host header, lower case, with port if sent; "" when absent */
     const char *base_url;        /* "http://127.0.0.1:8700", also with "/lane/NAME": how it is reached, no trailing slash */
     struct lane *lane;           /* whose request it is; set before a dialect's handle; borrowed */
-    struct strike *strike;       /* the fault that op_begin has armed, or NULL; owned by whoever calls handle */
+    const struct observer *observer;   /* NULL: nobody; set by whoever calls a dialect's handle */
+    uint64_t journal;            /* its number in the lane's ledger; 0: not there */
+    /* Set by op_begin (dialects/op.h): */
+    const char *op_name;         /* what it means: "process.exec"; NULL: not known */
+    struct strike *strike;       /* the fault that is armed, or NULL; op_end takes it away */
+    void (*on_strike)(struct exchange *x);   /* NULL: none.  For the transport: a fault's place in the bytes is reached */
+    void (*expire_token)(void *arg);         /* make the request's token an expired one; NULL: cannot be */
+    void *expire_arg;
     char request_id[40];         /* also sent as x-request-id by the transport, on every answer */
     bool answered;               /* set by the transport's reply / stream_begin */
 };
@@ -122,9 +152,8 @@ struct dialect {
     void (*destroy)(void *self);                             /* NULL is fine */
     /* Is this request mine?  By path prefix or host; the first dialect that says yes handles it. */
     bool (*claims)(void *self, const struct exchange *x);
-    /* Whose request is it, by what the SDK sends anyway?  A sandbox that the path, host or token names: its lane
-       (borrowed from the sandbox, of which *out_sandbox is a reference).  Else the API key, good or not, in `out_key`.
-       Neither: false.  Called on any lane's instance. */
+    /* Whose request is it, by what the SDK sends anyway?  A sandbox that path, host or token names (a reference in
+       *out_sandbox), else a good API key (in `out_key`).  Neither: false.  Called on any lane's instance. */
     bool (*whose)(void *self, struct exchange *x, struct sandbox **out_sandbox, struct buf *out_key);
     void (*handle)(void *self, struct exchange *x);          /* answers exactly once */
     /* May the body be something else than JSON (an upload)?  Asked before handle, which may answer without reading. */

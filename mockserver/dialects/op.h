@@ -36,14 +36,31 @@ enum op_go {
 
 enum op_go op_begin(struct exchange *x, const struct op *op);
 
+/* To be called once when the handler has returned, by whoever called it: accounts for the fault that was armed. */
+void op_end(struct exchange *x);
+
+/* Start the process that `op` asks for, as the lane's scenarios say (lanes/start.h), and note it as the request's. */
+int op_start(struct exchange *x, const struct op *op, const struct proc_spec *spec, const char *shell,
+             struct proc **out_proc, struct proc_reader **out_reader, struct err *err);
+
+/* ---- refusals ------------------------------------------------------------------------- */
+
 /* The answer that OP_REFUSE asks for. */
 const struct reply *op_reply(const struct exchange *x);
-/* Adds its Retry-After and other headers to x, for the HTTP dialects.  A reply with a body of its own is answered
-   here whole: then true. */
+/* For the HTTP dialects: adds its Retry-After and other headers to x; one that has a body of its own is answered here
+   whole: then true. */
 bool op_reply_http(struct exchange *x);
 
-/* A fact of the process is now known to the client's answer: a fault keyed to it strikes here, and what was gathered
-   must have been written.  -1: the answer is over. */
+/* ---- facts and events ----------------------------------------------------------------- */
+
+/* Is a fault armed?  Then a stream must not gather: every event by itself. */
+static inline bool op_is_watched(const struct exchange *x)
+{
+    return x->strike != NULL;
+}
+
+/* A fact of the process is now known to the answer: a fault keyed to it strikes here, so what was gathered must have
+   been written.  -1: the answer is over. */
 int op_note_fact(struct exchange *x, const struct fact *fact);
 
 /* proc_wait_state for an answer that comes when the process is so far: faults keyed to a fact strike when it is in
@@ -51,15 +68,13 @@ int op_note_fact(struct exchange *x, const struct fact *fact);
 int op_wait_state(struct exchange *x, struct proc *proc, enum proc_state state, int64_t deadline_ms,
                   struct err *err);
 
-/* Is a fault armed that looks at single events or facts?  Then a stream must not gather. */
-bool op_is_watched(const struct exchange *x);
-
 enum event_kind { EVENT_FIRST, EVENT_OUTPUT, EVENT_TERMINAL, EVENT_COMMENT };
 
 /* One whole event, on the wire when it returns (or held back, dropped, doubled, as the armed fault says).  A comment
    is no event and does not count.  -1: the answer is over. */
 int op_event(struct exchange *x, enum event_kind kind, const void *data, size_t len);
-/* Must the stream end now with a made-up terminal event that says `*out_exit`?  Ask after each fact and event; when
+
+/* Must the stream end now with a made-up terminal event that says *out_exit?  Ask after each fact and event; when
    true, send it by op_event(EVENT_TERMINAL) and end the stream. */
 bool op_fabricates(struct exchange *x, int *out_exit);
 

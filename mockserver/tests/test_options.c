@@ -232,6 +232,23 @@ static void unknown_options_get_the_nearest_name(void **state)
         must_refuse(rows[i].line, ERR_INVALID, &rows[i].part, 1);
 }
 
+static void scenarios_add_up_in_order(void **state)
+{
+    (void) state;
+    struct options o;
+    must_parse(&o, "--scenario a.json --scenario=dir --ledger l --seed 7 --strict", NULL);
+    assert_int_equal(o.scenario_count, 2);
+    assert_string_equal(o.scenarios[0], "a.json");
+    assert_string_equal(o.scenarios[1], "dir");
+    assert_null(o.scenarios[2]);
+    assert_string_equal(o.ledger, "l");
+    assert_true(o.has_seed && o.seed == 7 && o.strict);
+    options_fini(&o);
+    must_parse(&o, "--check --scenario x", NULL);
+    assert_int_equal(o.action, ACTION_CHECK);
+    options_fini(&o);
+}
+
 static void options_of_later_versions_are_refused_by_name(void **state)
 {
     (void) state;
@@ -239,8 +256,6 @@ static void options_of_later_versions_are_refused_by_name(void **state)
         const char *line, *parts[2];
     } rows[] = {
         { "--grpc 127.0.0.1:8701", { "--grpc", "this version does not have it" } },
-        { "--scenario=x.json", { "--scenario", "this version does not have it" } },
-        { "--ledger", { "--ledger", "this version does not have it" } },
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         must_refuse(rows[i].line, ERR_UNSUPPORTED, rows[i].parts, 2);
@@ -314,9 +329,9 @@ static void the_help_lists_what_can_be_used_and_nothing_else(void **state)
     static const char *const there[] = {
         "--http ADDR:PORT", "--isolation MODE", "--time-scale N", "--max-streams N", "--api-key KEY",
         "--admin-token T", "--allow-remote", "--state-dir DIR", "--print-config", "--version", "--help",
-        "STANDBOX_ADMIN_TOKEN",
+        "--scenario FILE|DIR", "--seed N", "--strict", "--check", "--ledger FILE", "STANDBOX_ADMIN_TOKEN",
     };
-    static const char *const absent[] = { "--grpc", "--scenario", "--ledger" };
+    static const char *const absent[] = { "--grpc" };
     BUF_AUTO text = BUF_INIT;
     options_describe(&text);
     for (size_t i = 0; i < COUNT(there); i++)
@@ -337,6 +352,7 @@ int main(void)
         cmocka_unit_test(bad_values_are_named_with_their_option),
         cmocka_unit_test(secrets_are_not_repeated_in_messages),
         cmocka_unit_test(unknown_options_get_the_nearest_name),
+        cmocka_unit_test(scenarios_add_up_in_order),
         cmocka_unit_test(options_of_later_versions_are_refused_by_name),
         cmocka_unit_test(remote_listening_needs_all_three_words),
         cmocka_unit_test(a_token_option_beats_the_environment),

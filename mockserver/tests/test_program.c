@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -143,7 +144,7 @@ static void wrong_use_is_exit_code_2_with_a_reason_on_stderr(void **state)
 {
     (void) state;
     must_print((const char *[]) { "--htpp", "x", NULL }, 2, "", "--htpp; did you mean --http?");
-    must_print((const char *[]) { "--ledger=f", NULL }, 2, "", "--ledger");
+    must_print((const char *[]) { "--grpc=127.0.0.1:0", NULL }, 2, "", "--grpc");
     must_print((const char *[]) { "--http", "0.0.0.0:0", NULL }, 2, "", "--allow-remote");
 }
 
@@ -152,6 +153,84 @@ static void what_cannot_start_is_exit_code_1_with_a_reason(void **state)
     (void) state;
     must_print((const char *[]) { "--isolation=none", "--state-dir=/no/such/folder", NULL }, 1, "",
                "/no/such/folder");
+}
+
+/* ---- scenario files --------------------------------------------------------------------- */
+
+static char *write_file(const char *name, const char *text)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = NULL;
+    assert_true(asprintf(&path, "%s/standbox-%d-%s", tmp == NULL ? "/tmp" : tmp, (int) getpid(), name) > 0);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+    return path;
+}
+
+static void remove_file(char *path)
+{
+    unlink(path);
+    free(path);
+}
+
+static const char never_fires[] = "{ \"standbox\": 1, \"name\": \"never\",\n"
+                                  "  \"why\": \"nobody asks for it\",\n"
+                                  "  \"faults\": [ { \"when\": { \"op\": \"process.kill\" },"
+                                  " \"reply\": { \"pretend\": \"success\" } } ] }\n";
+
+static void a_broken_scenario_is_exit_code_2_with_its_place(void **state)
+{
+    (void) state;
+    char *path = write_file("broken.json", "{ \"standbox\": 1, \"name\": \"x\", \"why\": \"y\",\n  \"fualts\": [] }\n");
+    must_print((const char *[]) { "--isolation=none", "--scenario", path, NULL }, 2, "", "broken.json:2:3: ");
+    must_print((const char *[]) { "--check", "--scenario", path, NULL }, 2, "", "did you mean \"faults\"?");
+    must_print((const char *[]) { "--check", "--scenario=/no/such/file", NULL }, 2, "", "/no/such/file: No such file");
+    must_print((const char *[]) { "--check", NULL }, 2, "", "nothing to check");
+    remove_file(path);
+}
+
+static void puppets_steps_are_checked_when_the_scenario_is(void **state)
+{
+    (void) state;
+    char *path = write_file("steps.json", "{ \"standbox\": 1, \"name\": \"x\", \"why\": \"y\",\n"
+                                          "  \"processes\": [ { \"when\": {},\n"
+                                          "    \"run\": { \"puppet\": [ { \"out\": \"a\" },\n"
+                                          "      { \"uot\": 1 } ] } } ] }\n");
+    must_print((const char *[]) { "--check", "--scenario", path, NULL }, 2, "", "steps.json:4:");
+    remove_file(path);
+}
+
+static void check_names_every_good_file(void **state)
+{
+    (void) state;
+    char *path = write_file("good.json", never_fires);
+    must_print((const char *[]) { "--check", "--scenario", path, NULL }, 0, "good.json: ok: never", "");
+    must_print((const char *[]) { "--check", "--scenario", path, "--scenario", path, NULL }, 2, "",
+               "is also the name of");
+    remove_file(path);
+}
+
+/* The reason is given in both cases; only --strict makes it a failure. */
+static void what_did_not_fire_is_said_and_fails_a_strict_run(void **state)
+{
+    (void) state;
+    char *path = write_file("never.json", never_fires);
+    for (int strict = 0; strict < 2; strict++) {
+        struct program program;
+        BUF_AUTO line = BUF_INIT;
+        BUF_AUTO out = BUF_INIT;
+        BUF_AUTO err = BUF_INIT;
+        run(&program, (const char *[]) { "--http=127.0.0.1:0", "--isolation=none", "--scenario", path,
+            strict ? "--strict" : NULL, NULL }, environ);
+        read_text(program.out, &line, true);
+        kill(program.pid, SIGTERM);
+        assert_int_equal(finish(&program, &out, &err), strict ? 3 : 0);
+        assert_non_null(strstr(buf_cstr(&err), "/faults/0"));
+        assert_non_null(strstr(buf_cstr(&err), "seed "));
+    }
+    remove_file(path);
 }
 
 static void print_config_is_json_and_keeps_secrets(void **state)
@@ -309,6 +388,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(questions_are_answered_on_stdout),
         cmocka_unit_test(wrong_use_is_exit_code_2_with_a_reason_on_stderr),
+        cmocka_unit_test(a_broken_scenario_is_exit_code_2_with_its_place),
+        cmocka_unit_test(puppets_steps_are_checked_when_the_scenario_is),
+        cmocka_unit_test(check_names_every_good_file),
+        cmocka_unit_test(what_did_not_fire_is_said_and_fails_a_strict_run),
         cmocka_unit_test(what_cannot_start_is_exit_code_1_with_a_reason),
         cmocka_unit_test(print_config_is_json_and_keeps_secrets),
         cmocka_unit_test(the_ready_line_has_its_contract_form),

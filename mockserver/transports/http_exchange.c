@@ -6,30 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 
 #include "base/clock.h"
 
 #define BODY_PIECE 65536
 #define SMALL_BODY_BYTES 65536u      /* an unread body up to this is read to keep the connection */
 #define SLOWEST_BYTES_PER_S 16384    /* a body may be this slow, beyond its first grace */
-
-enum body_state { BODY_UNREAD, BODY_COMPLETE, BODY_FAILED };
-
-struct http_exchange {
-    struct exchange x;               /* first: the dialect's view */
-    struct http_conn *conn;
-    struct mg_connection *mg;
-    const struct mg_request_info *info;
-    struct framing framing;
-    enum body_state body_state;
-    enum err_code body_error;
-    struct buf body, path, host, base_url, extra;
-    bool no_body_out;                /* HEAD */
-    bool keep_alive;                 /* the answer promised it */
-    bool streaming, chunked, stream_ended;
-    bool write_failed;
-    int64_t half_closed_since_ns;
-};
 
 static struct http_exchange *self(struct exchange *x)
 {
@@ -44,6 +27,52 @@ static const char *get_header(struct exchange *x, const char *name)
             return info->http_headers[i].value;
     }
     return NULL;
+}
+
+static size_t get_headers(struct exchange *x, const char **names, const char **values, size_t max)
+{
+    const struct mg_request_info *info = self(x)->info;
+    size_t count = 0;
+    for (; count < (size_t) info->num_headers && count < max; count++) {
+        names[count] = info->http_headers[count].name;
+        values[count] = info->http_headers[count].value;
+    }
+    return count;
+}
+
+/* ---- how an answer ends early ---------------------------------------------------------- */
+
+int exchange_give_up(struct http_exchange *hx, enum exchange_end end)
+{
+    hx->over = true;
+    hx->broken = true;
+    hx->end = end;
+    hx->x.answered = true;
+    return -1;
+}
+
+int exchange_lose_client(struct http_exchange *hx)
+{
+    bool is_stopping = atomic_load(&hx->conn->server->stopping);
+    return exchange_give_up(hx, is_stopping ? EXCHANGE_CUT : EXCHANGE_CLIENT_GONE);
+}
+
+/* The handler may not write any more. */
+static bool is_over(const struct http_exchange *hx)
+{
+    return hx->over || hx->stream_ended || (hx->x.answered && !hx->streaming);
+}
+
+static enum exchange_end how_ended(struct exchange *x)
+{
+    const struct http_exchange *hx = self(x);
+    if (hx->over)
+        return hx->end;
+    if (x->answered && (!hx->streaming || hx->stream_ended))
+        return EXCHANGE_COMPLETE;
+    if (hx->client_gone)
+        return EXCHANGE_CLIENT_GONE;
+    return x->answered ? EXCHANGE_CUT : EXCHANGE_NO_ANSWER;
 }
 
 /* ---- the request's body --------------------------------------------------------------- */
@@ -107,7 +136,7 @@ static void send_continue(struct http_exchange *hx)
         return;
     struct iovec iov = { line, sizeof line - 1 };
     if (wire_send(hx->conn, &iov, 1) < 0)
-        hx->write_failed = true;
+        exchange_lose_client(hx);
 }
 
 static int read_body(struct http_exchange *hx, size_t max, struct err *err)
@@ -123,6 +152,8 @@ static int read_body(struct http_exchange *hx, size_t max, struct err *err)
     if (failure != ERR_NONE)
         return fail_body(hx, failure, err);
     hx->body_state = BODY_COMPLETE;
+    if (hx->x.observer != NULL)
+        hx->x.observer->request_body(&hx->x, buf_cstr(&hx->body), hx->body.len);
     return 0;
 }
 
@@ -175,18 +206,37 @@ static void decide_keep_alive(struct http_exchange *hx)
                      && input_is_consumed(hx);
 }
 
-static int send_head_and(struct http_exchange *hx, struct wire_head *head, const void *body, size_t len)
+int exchange_make_head(struct http_exchange *hx, struct wire_head *head, struct buf *out)
 {
-    BUF_AUTO text = BUF_INIT;
     head->request_id = hx->x.request_id;
     head->extra = &hx->extra;
     head->keep_alive = hx->keep_alive;
-    wire_put_head(&text, head);
+    wire_put_head(out, head);
     hx->x.answered = true;
+    if (hx->x.observer != NULL)
+        hx->x.observer->answer(&hx->x, head->status, head->content_type);
+    return out->failed || hx->extra.failed ? -1 : 0;
+}
+
+static void observe_bytes(struct http_exchange *hx, const void *bytes, size_t len)
+{
+    if (hx->x.observer != NULL && len > 0)
+        hx->x.observer->answer_bytes(&hx->x, bytes, len);
+}
+
+static int send_or_lose(struct http_exchange *hx, struct iovec *iov, int count)
+{
+    return wire_send(hx->conn, iov, count) < 0 ? exchange_lose_client(hx) : 0;
+}
+
+static int send_head_and(struct http_exchange *hx, struct wire_head *head, const void *body, size_t len)
+{
+    BUF_AUTO text = BUF_INIT;
+    if (exchange_make_head(hx, head, &text) < 0)
+        return exchange_give_up(hx, EXCHANGE_CUT);
+    observe_bytes(hx, body, len);
     struct iovec iov[] = { { text.data, text.len }, { (void *) (uintptr_t) body, len } };
-    if (text.failed || hx->extra.failed || wire_send(hx->conn, iov, 2) < 0)
-        hx->write_failed = true;
-    return hx->write_failed ? -1 : 0;
+    return send_or_lose(hx, iov, 2);
 }
 
 static int reply(struct exchange *x, int status, const char *content_type, const void *body, size_t len)
@@ -196,7 +246,8 @@ static int reply(struct exchange *x, int status, const char *content_type, const
         return -1;
     decide_keep_alive(hx);
     struct wire_head head = { .status = status, .content_type = content_type, .length = len };
-    return send_head_and(hx, &head, body, hx->no_body_out ? 0 : len);
+    size_t shown = hx->no_body_out ? 0 : len;
+    return x->strike != NULL ? fault_reply(hx, &head, body, shown) : send_head_and(hx, &head, body, shown);
 }
 
 static void refuse_stream(struct http_exchange *hx)
@@ -220,12 +271,12 @@ static int stream_begin(struct exchange *x, int status, const char *content_type
         return -1;
     }
     hx->streaming = true;
-    hx->chunked = strcmp(hx->info->http_version, "1.1") == 0;
+    hx->chunked = hx->speaks_chunks;
     decide_keep_alive(hx);
     hx->keep_alive = hx->keep_alive && hx->chunked;
     struct wire_head head = { .status = status, .content_type = content_type,
                               .chunked = hx->chunked, .until_close = !hx->chunked };
-    return send_head_and(hx, &head, NULL, 0);
+    return x->strike != NULL ? fault_stream_begin(hx, &head) : send_head_and(hx, &head, NULL, 0);
 }
 
 static int stream_write(struct exchange *x, const void *data, size_t len)
@@ -233,40 +284,55 @@ static int stream_write(struct exchange *x, const void *data, size_t len)
     struct http_exchange *hx = self(x);
     char size[24];
     static char end[] = "\r\n";
-    if (!hx->streaming || hx->stream_ended || hx->write_failed)
+    if (!hx->streaming || is_over(hx))
         return -1;
+    if (x->strike != NULL)
+        return fault_stream_write(hx, data, len);
     if (len == 0 || hx->no_body_out)   /* an empty chunk would end the stream */
         return 0;
+    observe_bytes(hx, data, len);
     int digits = snprintf(size, sizeof size, "%zx\r\n", len);
     struct iovec iov[] = { { size, (size_t) digits }, { (void *) (uintptr_t) data, len }, { end, 2 } };
-    if (wire_send(hx->conn, hx->chunked ? iov : iov + 1, hx->chunked ? 3 : 1) < 0)
-        hx->write_failed = true;
-    return hx->write_failed ? -1 : 0;
+    return send_or_lose(hx, hx->chunked ? iov : iov + 1, hx->chunked ? 3 : 1);
 }
 
 static int stream_end(struct exchange *x)
 {
     struct http_exchange *hx = self(x);
     static char last[] = "0\r\n\r\n";
-    if (!hx->streaming || hx->stream_ended || hx->write_failed)
+    if (!hx->streaming || is_over(hx))
         return -1;
+    if (x->strike != NULL)
+        return fault_stream_end(hx);
     hx->stream_ended = true;
     if (!hx->chunked || hx->no_body_out)
         return 0;
     struct iovec iov = { last, sizeof last - 1 };
-    if (wire_send(hx->conn, &iov, 1) < 0)
-        hx->write_failed = true;
-    return hx->write_failed ? -1 : 0;
+    return send_or_lose(hx, &iov, 1);
 }
 
 static bool peer_gone(struct exchange *x)
 {
     struct http_exchange *hx = self(x);
-    return hx->write_failed || wire_peer_gone(hx->conn, &hx->half_closed_since_ns);
+    if (hx->over)
+        return true;
+    bool is_gone = wire_peer_gone(hx->conn, &hx->half_closed_since_ns);
+    if (is_gone && !atomic_load(&hx->conn->server->stopping))
+        hx->client_gone = true;
+    return is_gone;
+}
+
+static int poke(struct exchange *x)
+{
+    struct http_exchange *hx = self(x);
+    if (is_over(hx))
+        return -1;
+    return x->strike != NULL ? fault_poke(hx) : 0;
 }
 
 static const struct exchange_ops http_ops = {
     .header = get_header,
+    .headers = get_headers,
     .body = get_body,
     .add_header = add_header,
     .reply = reply,
@@ -274,6 +340,8 @@ static const struct exchange_ops http_ops = {
     .stream_write = stream_write,
     .stream_end = stream_end,
     .peer_gone = peer_gone,
+    .how_ended = how_ended,
+    .poke = poke,
 };
 
 /* ---- the life of one ------------------------------------------------------------------ */
@@ -320,7 +388,8 @@ static void handle(struct http_exchange *hx)
     struct http_server *server = hx->conn->server;
     atomic_fetch_add(&server->open_exchanges, 1);
     server->config.handle(server->config.arg, &hx->x);
-    if (!hx->x.answered) {
+    hx->x.observer = NULL;           /* whoever set it has looked at the end already */
+    if (!hx->x.answered && !hx->client_gone) {
         BUF_AUTO body = BUF_INIT;
         wire_put_refusal(&body, &refusal_no_answer);
         reply(&hx->x, refusal_no_answer.status, "application/json", buf_cstr(&body), body.len);
@@ -330,13 +399,19 @@ static void handle(struct http_exchange *hx)
     atomic_fetch_sub(&server->open_exchanges, 1);
 }
 
+static bool has_unread_input(const struct http_exchange *hx)
+{
+    int waiting = 0;
+    return hx->body_state != BODY_COMPLETE || ioctl(hx->conn->fd, FIONREAD, &waiting) < 0 || waiting > 0;
+}
+
 /* A stream left without its terminator must end with the connection: that is how the client sees the cut. */
 static void close_exchange(struct http_exchange *hx)
 {
-    bool cut = hx->write_failed || (hx->streaming && !hx->stream_ended);
+    bool cut = hx->broken || (hx->streaming && !hx->stream_ended);
     if (!hx->keep_alive || cut) {
         mg_disable_connection_keep_alive(hx->mg);
-        if (!cut && hx->body_state != BODY_COMPLETE)
+        if (cut ? hx->said_end && has_unread_input(hx) : hx->body_state != BODY_COMPLETE)
             wire_linger(hx->conn);
     }
     buf_fini(&hx->body);
@@ -349,6 +424,7 @@ static void close_exchange(struct http_exchange *hx)
 void exchange_serve(struct http_conn *conn, struct mg_connection *mg)
 {
     struct http_exchange hx = { .x = { .ops = &http_ops }, .conn = conn, .mg = mg, .info = mg_get_request_info(mg) };
+    hx.speaks_chunks = strcmp(hx.info->http_version, "1.1") == 0;
     hx.no_body_out = strcmp(hx.info->request_method, "HEAD") == 0;
     wire_make_request_id(hx.x.request_id);
     atomic_fetch_add(&conn->server->requests, 1);

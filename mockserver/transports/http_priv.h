@@ -6,6 +6,8 @@
  *   http_conns.c     the table of connections: which socket is whose, deadlines, waking up
  *   http_guard.c     who may come in, and the path
  *   http_exchange.c  the operations of an exchange
+ *   http_fault.c     faults of scenario files, done to an answer
+ *   http_fault_pace.c  ... and slow, dribbled or split sending
  *   http_wire.c      bytes out: heads, refusals, waiting for a slow reader
  *
  * civetweb 1.15 has no function that gives a connection's socket, cuts every write at its request
@@ -24,6 +26,7 @@
 #include <sys/uio.h>
 
 #include "base/buf.h"
+#include "lanes/strike.h"
 #include "transports/http.h"
 
 struct mg_callbacks;
@@ -204,9 +207,72 @@ void wire_linger(struct http_conn *conn);
 /* Is the socket dead?  `half_closed_since_ns` (0 at first) remembers when the client ended its sending side. */
 bool wire_peer_gone(struct http_conn *conn, int64_t *half_closed_since_ns);
 
+/* Wait until the client's kernel has all that was sent.  -1: the client is gone, or the server is stopping. */
+int wire_await_sent(struct http_conn *conn);
+
 /* ---- one exchange (http_exchange.c) ---------------------------------------------------- */
+
+enum body_state { BODY_UNREAD, BODY_COMPLETE, BODY_FAILED };
+
+/* How fast bytes may go out, by the lane's clock. */
+struct http_pace {
+    enum fault_kind kind;            /* FAULT_SLOW, _DRIBBLE or _SPLIT, when `is_on` */
+    bool is_on;
+    struct clock *clock;
+    int64_t bytes, bytes_per_s, every_ms;
+    int64_t last_ms, credit;         /* slow: thousandths of bytes saved up until then */
+    int64_t next_ms, left;           /* dribble: the next piece, and what is left of this one */
+    int64_t rested_ms;               /* nothing to send since */
+};
+
+struct http_exchange {
+    struct exchange x;               /* first: the dialect's view */
+    struct http_conn *conn;
+    struct mg_connection *mg;
+    const struct mg_request_info *info;
+    struct framing framing;
+    enum body_state body_state;
+    enum err_code body_error;
+    struct buf body, path, host, base_url, extra;
+    bool speaks_chunks;              /* HTTP/1.1 */
+    bool no_body_out;                /* HEAD */
+    bool keep_alive;                 /* the answer promised it */
+    bool streaming, chunked, stream_ended;
+    bool over;                       /* a fault or the client ended the answer, as `end` says */
+    bool broken;                     /* ... and the connection cannot be used any more */
+    bool said_end;                   /* ... its sending side is shut */
+    bool client_gone;                /* the handler was told so */
+    enum exchange_end end;             /* when `over` */
+    int64_t half_closed_since_ns;
+    struct http_pace pace;
+};
 
 /* Serve the request that civetweb has read. */
 void exchange_serve(struct http_conn *conn, struct mg_connection *mg);
+
+/* Complete the head and write it down; the exchange counts as answered from now on.  -1: no memory. */
+int exchange_make_head(struct http_exchange *hx, struct wire_head *head, struct buf *out);
+/* The answer is over and the connection with it.  -1, for returning it. */
+int exchange_give_up(struct http_exchange *hx, enum exchange_end end);
+/* The same when sending or waiting failed: because of the client, or since the server stops. */
+int exchange_lose_client(struct http_exchange *hx);
+
+/* ---- faults (http_fault.c): the ways of answers for which one is armed ------------------- */
+
+int fault_poke(struct http_exchange *hx);
+int fault_reply(struct http_exchange *hx, struct wire_head *head, const void *body, size_t len);
+int fault_stream_begin(struct http_exchange *hx, struct wire_head *head);
+int fault_stream_write(struct http_exchange *hx, const void *data, size_t len);
+int fault_stream_end(struct http_exchange *hx);
+
+/* ---- paced sending (http_fault_pace.c) --------------------------------------------------- */
+
+/* Bytes for the wire: of the body, or framing. */
+struct part { const void *data; size_t len; bool is_body; };
+
+/* From the next byte on. */
+void pace_begin(struct http_exchange *hx, const struct strike *strike);
+/* Send as the pace allows, and account for it.  -1: the answer is over. */
+int pace_send(struct http_exchange *hx, const struct part *parts, size_t count);
 
 #endif

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -12,6 +14,8 @@
 #include "base/text.h"
 
 #define POLL_STEP_MS 200                      /* how often a waiting thread looks whether the server stops */
+#define FIRST_STEP_NS 20000                   /* ... whether the client's kernel has everything */
+#define LAST_STEP_NS (2 * NS_PER_MS)
 #define LINGER_NS (1 * NS_PER_S)
 #define HALF_CLOSED_NS (30 * NS_PER_S)        /* a client that ended its sending side may read on this long */
 
@@ -61,6 +65,22 @@ int wire_send(struct http_conn *conn, struct iovec *iov, int count)
             return -1;
     }
     return 0;
+}
+
+int wire_await_sent(struct http_conn *conn)
+{
+    struct timespec step = { 0, FIRST_STEP_NS };
+    for (;;) {
+        int waiting = 0;
+        if (ioctl(conn->fd, SIOCOUTQ, &waiting) < 0)
+            return -1;
+        if (waiting == 0)
+            return 0;
+        struct pollfd p = { .fd = conn->fd };   /* the kernel has no event for it, only for the client's end */
+        if (ppoll(&p, 1, &step, NULL) > 0 || atomic_load(&conn->server->stopping))
+            return -1;
+        step.tv_nsec = step.tv_nsec < LAST_STEP_NS ? step.tv_nsec * 2 : LAST_STEP_NS;
+    }
 }
 
 /* ---- heads ---------------------------------------------------------------------------- */

@@ -168,8 +168,9 @@ void hb_command_fini(struct hb_command *command)
     free(command->env);
 }
 
-int hb_command_start(struct hb_call *call, const struct hb_command *command, enum stdin_mode stdin_mode,
-                     struct proc **out_proc, struct proc_reader **out_reader, struct err *err)
+int hb_command_start(struct hb_call *call, struct exchange *x, const struct op *op, const struct hb_command *command,
+                     enum stdin_mode stdin_mode, struct proc **out_proc, struct proc_reader **out_reader,
+                     struct err *err)
 {
     const struct hb_settings *settings = &call->hb->settings;
     char dash_c[] = "-c";
@@ -186,5 +187,5 @@ int hb_command_start(struct hb_call *call, const struct hb_command *command, enu
         .drain_grace_ms = settings->drain_grace_ms,
         .keep_bytes = (uint64_t) settings->replay_window_bytes,
     };
-    return proc_start_read(call->sandbox, &spec, out_proc, out_reader, err);
+    return op_start(x, op, &spec, call->hb->shell, out_proc, out_reader, err);
 }

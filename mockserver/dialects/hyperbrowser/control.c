@@ -8,7 +8,7 @@
 
 /* ---- who may --------------------------------------------------------------------------- */
 
-static bool is_known_key(const struct hb *hb, const char *key)
+bool hb_knows_key(const struct hb *hb, const char *key)
 {
     if (key == NULL || key[0] == '\0')
         return false;
@@ -24,14 +24,14 @@ static bool is_known_key(const struct hb *hb, const char *key)
 static bool is_authorised(const struct hb *hb, struct exchange *x)
 {
     const char *key = exchange_header(x, "x-api-key");
-    return is_known_key(hb, key != NULL ? key : hb_bearer(x));
+    return hb_knows_key(hb, key != NULL ? key : hb_bearer(x));
 }
 
 /* ---- finding --------------------------------------------------------------------------- */
 
 struct sandbox *hb_find_sandbox(struct hb *hb, struct exchange *x, const char *id)
 {
-    struct sandbox *sandbox = engine_find_sandbox(hb->engine, HB_NAME, id);
+    struct sandbox *sandbox = engine_find_sandbox(hb->engine, hb->owner, HB_NAME, id);
     /* Without a record it is still being made: its id was told to nobody. */
     if (sandbox != NULL && sandbox_record(sandbox) != NULL)
         return sandbox;
@@ -52,11 +52,17 @@ struct sandbox *hb_find_active(struct hb *hb, struct exchange *x, const char *id
 
 /* ---- get, list, stop --------------------------------------------------------------------- */
 
+static bool begin(struct exchange *x, enum scenario_op op, struct sandbox *sandbox, bool *out_pretend)
+{
+    const struct op what = { .op = op, .dialect = DIALECT_HYPERBROWSER, .sandbox = sandbox };
+    return hb_begin(x, &what, out_pretend);
+}
+
 static void get_sandbox(void *dialect, struct exchange *x, const struct route_params *params)
 {
     struct hb *hb = dialect;
     SANDBOX_AUTO *sandbox = hb_find_sandbox(hb, x, params->value[0]);
-    if (sandbox == NULL)
+    if (sandbox == NULL || !begin(x, OP_SANDBOX_GET, sandbox, NULL))
         return;
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
@@ -114,7 +120,7 @@ static void write_list(struct hb *hb, struct exchange *x, const struct filter *f
 {
     size_t count;
     int64_t total = 0;
-    struct sandbox **list = engine_list_sandboxes(hb->engine, HB_NAME, &count);
+    struct sandbox **list = engine_list_sandboxes(hb->engine, hb->owner, HB_NAME, &count);
     jsonw_object(w, NULL);
     jsonw_array(w, "sandboxes");
     for (size_t i = count; i-- > 0;) {
@@ -134,6 +140,8 @@ static void list_sandboxes(void *dialect, struct exchange *x, const struct route
     struct err err = ERR_INIT;
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
+    if (!begin(x, OP_SANDBOX_LIST, NULL, NULL))
+        return;
     jsonw_init(&w, &body);
     if (parse_filter(dialect, x, &filter, &err) < 0) {
         hb_fail_err(x, &err);
@@ -149,10 +157,11 @@ static void stop_sandbox(void *dialect, struct exchange *x, const struct route_p
 {
     static const char answer[] = "{\"success\":true}";
     struct err err = ERR_INIT;
+    bool pretend;
     SANDBOX_AUTO *sandbox = hb_find_sandbox(dialect, x, params->value[0]);
-    if (sandbox == NULL)
+    if (sandbox == NULL || !begin(x, OP_SANDBOX_STOP, sandbox, &pretend))
         return;
-    if (sandbox_stop(sandbox, STOP_REQUEST, &err) < 0)
+    if (!pretend && sandbox_stop(sandbox, STOP_REQUEST, &err) < 0)
         hb_fail_err(x, &err);
     else
         exchange_reply(x, 200, JSON_TYPE, answer, sizeof answer - 1);

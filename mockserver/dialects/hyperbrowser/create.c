@@ -187,6 +187,7 @@ static int make_sandbox(struct hb *hb, struct hb_record *record, struct sandbox 
 {
     const struct hb_network *network = &record->network;
     struct sandbox_spec spec = {
+        .owner = hb->owner,
         .dialect = HB_NAME,
         .user = hb->settings.user,
         .lifetime_ms = record->timeout_minutes * 60000,
@@ -240,6 +241,9 @@ void hb_create_sandbox(void *dialect, struct exchange *x, const struct route_par
         hb_fail(x, 403, "SECRETS_FEATURE_DISABLED", "secrets are not enabled for this team");
         return;
     }
+    const struct op op = { .op = OP_SANDBOX_CREATE, .dialect = DIALECT_HYPERBROWSER };
+    if (!hb_begin(x, &op, NULL))
+        return;
     if (make_from_request(hb, json, &sandbox, &err) < 0) {
         hb_fail_err(x, &err);
         return;

@@ -1,7 +1,11 @@
 #include "dialects/hyperbrowser/hb_priv.h"
 
+#include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "scenario/fault.h"
 
 /* How the engine's words sound in the vendor's (wire page §3.3; codes not named there are ours). */
 static const struct {
@@ -42,6 +46,76 @@ void hb_fail_err(struct exchange *x, const struct err *err)
     enum err_code code = (unsigned) err->code < ERR_CODES ? err->code : ERR_INTERNAL;
     reply_error(x, error_map[code].status, error_map[code].code, err->text);
 }
+
+/* ---- what scenarios make of an answer ----------------------------------------------------- */
+
+/* Codes that the vendor has for a status; others are named after what they are. */
+static const char *code_of(int status)
+{
+    for (size_t i = 0; i < ERR_CODES; i++) {
+        if (error_map[i].status == status)
+            return error_map[i].code;
+    }
+    return status >= 500 ? "service_unavailable" : "request_failed";
+}
+
+/* The members of "details" stand beside the others: the SDKs show the whole object as the error's details. */
+static cJSON *make_scripted(const struct reply *reply)
+{
+    cJSON *details = reply->details == NULL ? cJSON_CreateObject() : cJSON_Parse(reply->details);
+    cJSON *body = details;
+    if (details != NULL && !cJSON_IsObject(details)) {
+        body = cJSON_CreateObject();
+        cJSON_AddItemToObject(body, "details", details);
+    }
+    const char *message = reply->message != NULL ? reply->message : "refused by the scenario";
+    const char *code = reply->code != NULL ? reply->code : code_of(reply->http_status);
+    const char *const members[][2] = { { "message", message }, { "error", message }, { "code", code } };
+    for (size_t i = 0; body != NULL && i < sizeof members / sizeof *members; i++) {
+        if (!cJSON_HasObjectItem(body, members[i][0]))
+            cJSON_AddStringToObject(body, members[i][0], members[i][1]);
+    }
+    return body;
+}
+
+void hb_fail_scripted(struct exchange *x)
+{
+    if (op_reply_http(x))
+        return;
+    const struct reply *reply = op_reply(x);
+    cJSON *body = make_scripted(reply);
+    char *text = body == NULL ? NULL : cJSON_PrintUnformatted(body);
+    if (text == NULL)
+        hb_fail(x, 503, "out_of_memory", "out of memory");
+    else
+        exchange_reply(x, reply->http_status, JSON_TYPE, text, strlen(text));
+    cJSON_free(text);
+    cJSON_Delete(body);
+}
+
+void hb_fail_token(struct exchange *x)
+{
+    hb_fail(x, 401, "unauthorized", "missing, wrong or expired token");
+}
+
+bool hb_begin(struct exchange *x, const struct op *op, bool *out_pretend)
+{
+    if (out_pretend != NULL)
+        *out_pretend = false;
+    switch (op_begin(x, op)) {
+    case OP_GO_ON: return true;
+    case OP_PRETEND:
+        CHECK(out_pretend != NULL); /* the scenario's reader knows which operations can */
+        *out_pretend = true;
+        return true;
+    case OP_REFUSE: hb_fail_scripted(x); return false;
+    case OP_EXPIRED: hb_fail_token(x); return false;
+    case OP_OVER: return false;
+    }
+    return false;
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
 
 void hb_reply(struct exchange *x, const struct buf *body)
 {

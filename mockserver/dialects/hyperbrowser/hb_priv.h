@@ -1,7 +1,7 @@
 /*
  * Shared by the files of this folder and their tests.
  *
- * Who holds what: processes and sandboxes live in the engine; each sandbox carries one
+ * One struct hb serves one lane.  Who holds what: processes and sandboxes live in the engine; each sandbox carries one
  * struct hb_record (vendor-shaped: tokens, region, ports...), and struct hb holds only the
  * small lists of images, snapshots and volumes.
  *
@@ -22,6 +22,7 @@
 #include "dialects/hyperbrowser/catalog.h"
 #include "dialects/hyperbrowser/record.h"
 #include "dialects/hyperbrowser/settings.h"
+#include "dialects/op.h"
 #include "engine/engine.h"
 
 #define HB_NAME   "hyperbrowser"
@@ -29,7 +30,9 @@
 
 struct hb {
     struct engine *engine;
-    const struct clock *clock;
+    struct lane *lane;
+    struct owner *owner; /* the lane, as its sandboxes know it */
+    struct clock *clock; /* the lane's */
     const char *const *api_keys;
     struct hb_settings settings;
     const char *shell;
@@ -41,6 +44,7 @@ struct hb {
 struct hb_call {
     struct hb *hb;
     struct sandbox *sandbox; /* active, and the caller's token is good */
+    const char *token;       /* the caller's */
 };
 
 /* References and trees that drop themselves at the end of a block. */
@@ -71,6 +75,12 @@ void hb_fail_err(struct exchange *x, const struct err *err);
 void hb_fail_route(struct exchange *x, enum route_result result);
 /* A route that the vendor has and we do not, yet: 501. */
 void hb_not_supported(void *dialect, struct exchange *x, const struct route_params *params);
+/* What a scenario refuses with, in the vendor's shape. */
+void hb_fail_scripted(struct exchange *x);
+/* As the vendor answers an expired or wrong token. */
+void hb_fail_token(struct exchange *x);
+/* op_begin, and the answer when it is not to go on: then false.  `out_pretend` NULL: cannot be pretended. */
+bool hb_begin(struct exchange *x, const struct op *op, bool *out_pretend);
 /* Answer 200 with the JSON in `body`, or 503 when memory ran out while it was built. */
 void hb_reply(struct exchange *x, const struct buf *body);
 
@@ -103,6 +113,8 @@ route_fn hb_create_sandbox, hb_create_snapshot;
 extern const struct route hb_catalog_routes[];
 extern const size_t hb_catalog_route_count;
 
+/* May a client with this API key (NULL: none) come in? */
+bool hb_knows_key(const struct hb *hb, const char *key);
 /* A reference, or NULL and the exchange is answered with 404. */
 struct sandbox *hb_find_sandbox(struct hb *hb, struct exchange *x, const char *id);
 /* The same, and 409 unless it is active. */
@@ -132,6 +144,9 @@ bool hb_peer_gone(void *exchange);
 
 /* ---- process.c ------------------------------------------------------------------------- */
 
+/* A runtime request as scenarios see it.  Borrows all three; `proc` NULL: none. */
+struct op hb_op(struct hb_call *call, enum scenario_op op, struct proc *proc);
+
 route_fn hb_process_exec, hb_process_start, hb_process_get, hb_process_delete, hb_process_wait, hb_process_signal,
     hb_process_stdin, hb_process_stream;
 /* process_list.c */
@@ -150,8 +165,10 @@ struct hb_command {
 /* Fill from a request (wire page §3.1 "Command object"); free with hb_command_fini in either case. */
 int hb_command_parse(struct hb_command *command, const struct cJSON *json, int64_t env_max, struct err *err);
 void hb_command_fini(struct hb_command *command);
-int hb_command_start(struct hb_call *call, const struct hb_command *command, enum stdin_mode stdin_mode,
-                     struct proc **out_proc, struct proc_reader **out_reader, struct err *err);
+/* `op` is the request's, with the command filled in. */
+int hb_command_start(struct hb_call *call, struct exchange *x, const struct op *op, const struct hb_command *command,
+                     enum stdin_mode stdin_mode, struct proc **out_proc, struct proc_reader **out_reader,
+                     struct err *err);
 
 /* timeoutMs and timeout_sec: "seconds win when > 0, else milliseconds when > 0, else none" (0).  Values beyond
    any use are cut down, never overflow. */
@@ -167,13 +184,18 @@ int64_t hb_started_ms(const struct proc_view *view);
 
 /* A Summary as a whole object named `name` (NULL: bare). */
 void hb_write_summary(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc);
+/* The same, but it says that the process was killed, which is not true. */
+void hb_write_killed(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc);
 /* The data of protocol B's first event, a bare Summary. */
 void hb_write_started(struct jsonw *w, const struct hb_settings *settings, struct proc *proc);
 
-/* A Result as a whole object: with the output within the result window... */
-void hb_write_result(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc);
+/* A Result as a whole object: with the output within the result window...  `made_up_exit` (NULL: the truth): as if
+   it had exited so, though it may still run. */
+void hb_write_result(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc,
+                     const int *made_up_exit);
 /* ... or as protocol B's `done` has it: no output, for the client has it, but the last number it was sent. */
-void hb_write_done(struct jsonw *w, const struct hb_settings *settings, struct proc *proc, uint64_t last_seq);
+void hb_write_done(struct jsonw *w, const struct hb_settings *settings, struct proc *proc, uint64_t last_seq,
+                   const int *made_up_exit);
 
 /* ---- stream.c ------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "dialects/hyperbrowser/hb_priv.h"
+#include "lanes/lane.h"
 
 /* ---- making --------------------------------------------------------------------------------- */
 
@@ -30,7 +31,9 @@ int hyperbrowser_create(void **out_self, const struct dialect_env *env, const st
     if (hb == NULL)
         return err_set(err, ERR_NOMEM, 0, "hyperbrowser dialect");
     hb->engine = env->engine;
-    hb->clock = engine_clock(env->engine);
+    hb->lane = env->lane;
+    hb->owner = lane_owner(env->lane);
+    hb->clock = lane_clock(env->lane);
     hb->api_keys = env->api_keys;
     hb->settings = *settings;
     hb->shell = access(settings->shell, X_OK) == 0 ? settings->shell : "/bin/sh";
@@ -108,8 +111,19 @@ static bool host_names_sandbox(struct hb *hb, const char *host, char id[UUID_LEN
     memcpy(id, label, UUID_LENGTH);
     id[UUID_LENGTH] = '\0';
     *out_port = has_port ? (int) strtol(host, NULL, 10) : 0;
-    SANDBOX_AUTO *sandbox = engine_find_sandbox(hb->engine, HB_NAME, id);
+    SANDBOX_AUTO *sandbox = engine_find_sandbox(hb->engine, NULL, HB_NAME, id);
     return sandbox != NULL;
+}
+
+/* "/sandbox/<id>/..." */
+static bool path_names_sandbox(const char *path, char id[UUID_LENGTH + 1])
+{
+    const char *at = path + sizeof "/sandbox/" - 1;
+    if (!is_below(path, "/sandbox") || strlen(path) < sizeof "/sandbox/" - 1 || strcspn(at, "/") != UUID_LENGTH)
+        return false;
+    memcpy(id, at, UUID_LENGTH);
+    id[UUID_LENGTH] = '\0';
+    return true;
 }
 
 static bool claims(void *self, const struct exchange *x)
@@ -117,6 +131,26 @@ static bool claims(void *self, const struct exchange *x)
     char id[UUID_LENGTH + 1];
     int port;
     return is_control_path(x->path) || is_below(x->path, "/sandbox") || host_names_sandbox(self, x->host, id, &port);
+}
+
+/* Runtime requests name their sandbox; the others bring an API key. */
+static bool whose(void *self, struct exchange *x, struct sandbox **out_sandbox, struct buf *out_key)
+{
+    struct hb *hb = self;
+    char id[UUID_LENGTH + 1];
+    int port;
+    bool is_named = host_names_sandbox(hb, x->host, id, &port) || path_names_sandbox(x->path, id);
+    if (is_named) {
+        *out_sandbox = engine_find_sandbox(hb->engine, NULL, HB_NAME, id);
+        return *out_sandbox != NULL;
+    }
+    const char *key = exchange_header(x, "x-api-key");
+    if (key == NULL)
+        key = hb_bearer(x);
+    if (!is_control_path(x->path) || !hb_knows_key(hb, key))
+        return false;
+    buf_str(out_key, key);
+    return true;
 }
 
 /* ---- answering ------------------------------------------------------------------------------- */
@@ -200,6 +234,7 @@ const struct dialect hyperbrowser_dialect = {
     .create = create,
     .destroy = destroy,
     .claims = claims,
+    .whose = whose,
     .handle = handle,
     .takes_raw_body = takes_raw_body,
     .reset = reset,

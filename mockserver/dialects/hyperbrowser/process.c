@@ -7,15 +7,29 @@
 
 /* ---- answers ----------------------------------------------------------------------------- */
 
-static void reply_summary(const struct hb_call *call, struct exchange *x, struct proc *proc)
+typedef void write_summary_fn(struct jsonw *w, const char *name, const struct hb_settings *settings,
+                              struct proc *proc);
+
+static void reply_process(const struct hb_call *call, struct exchange *x, struct proc *proc, write_summary_fn *write)
 {
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
     jsonw_init(&w, &body);
     jsonw_object(&w, NULL);
-    hb_write_summary(&w, "process", &call->hb->settings, proc);
+    write(&w, "process", &call->hb->settings, proc);
     jsonw_end_object(&w);
     hb_reply(x, &body);
+}
+
+static void reply_summary(const struct hb_call *call, struct exchange *x, struct proc *proc)
+{
+    reply_process(call, x, proc, hb_write_summary);
+}
+
+static void reply_success(struct exchange *x)
+{
+    static const char answer[] = "{\"success\":true}";
+    exchange_reply(x, 200, JSON_TYPE, answer, sizeof answer - 1);
 }
 
 static void reply_result(const struct hb_call *call, struct exchange *x, struct proc *proc)
@@ -24,7 +38,7 @@ static void reply_result(const struct hb_call *call, struct exchange *x, struct 
     struct jsonw w;
     jsonw_init(&w, &body);
     jsonw_object(&w, NULL);
-    hb_write_result(&w, "result", &call->hb->settings, proc);
+    hb_write_result(&w, "result", &call->hb->settings, proc, NULL);
     jsonw_end_object(&w);
     hb_reply(x, &body);
 }
@@ -36,6 +50,38 @@ static struct proc *find_proc(const struct hb_call *call, struct exchange *x, co
     if (proc == NULL)
         hb_fail(x, 404, "process_not_found", "process not found: %s", params->value[0]);
     return proc;
+}
+
+/* ---- what is asked --------------------------------------------------------------------------- */
+
+static void expire_token(void *arg)
+{
+    const struct hb_call *call = arg;
+    hb_record_expire_token(sandbox_record(call->sandbox), call->token, clock_now_ms(call->hb->clock));
+}
+
+struct op hb_op(struct hb_call *call, enum scenario_op op, struct proc *proc)
+{
+    return (struct op){ .op = op,
+                        .dialect = DIALECT_HYPERBROWSER,
+                        .sandbox = call->sandbox,
+                        .proc = proc,
+                        .expire_token = expire_token,
+                        .arg = call };
+}
+
+/* As find_proc, and the scenarios have nothing against it. */
+static struct proc *begin(struct hb_call *call, struct exchange *x, const struct route_params *params,
+                          enum scenario_op op, bool *out_pretend)
+{
+    struct proc *proc = find_proc(call, x, params);
+    if (proc == NULL)
+        return NULL;
+    const struct op what = hb_op(call, op, proc);
+    if (hb_begin(x, &what, out_pretend))
+        return proc;
+    proc_unref(proc);
+    return NULL;
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -50,23 +96,39 @@ static void fail_start(const struct hb_call *call, struct exchange *x, const str
 }
 
 /* With `out_reader`: opened before the process can write, so that no byte is gone before it is read. */
-static struct proc *start_from_body(struct hb_call *call, struct exchange *x, enum stdin_mode stdin_mode,
+static struct proc *start(struct hb_call *call, struct exchange *x, const struct op *op,
+                          const struct hb_command *command, struct proc_reader **out_reader)
+{
+    struct err err = ERR_INIT;
+    struct proc *proc;
+    enum stdin_mode stdin_mode = op->op == OP_PROCESS_START ? STDIN_PIPE : STDIN_EMPTY;
+    if (hb_command_start(call, x, op, command, stdin_mode, &proc, out_reader, &err) == 0)
+        return proc;
+    fail_start(call, x, &err);
+    return NULL;
+}
+
+static struct proc *start_from_body(struct hb_call *call, struct exchange *x, enum scenario_op kind,
                                     struct proc_reader **out_reader)
 {
     struct err err = ERR_INIT;
     struct hb_command command;
-    struct proc *proc;
+    struct proc *proc = NULL;
+    struct op op = hb_op(call, kind, NULL);
     JSON_AUTO *json = NULL;
     if (hb_read_object(x, false, &json) < 0)
         return NULL;
-    int rc = hb_command_parse(&command, json, call->hb->settings.env_max, &err);
-    if (rc == 0)
-        rc = hb_command_start(call, &command, stdin_mode, &proc, out_reader, &err);
+    if (hb_command_parse(&command, json, call->hb->settings.env_max, &err) < 0) {
+        hb_fail_err(x, &err);
+    } else {
+        op.command = command.line.data;
+        op.cwd = command.has_cwd ? command.cwd.data : sandbox_home(call->sandbox);
+        op.env = command.env;
+        if (hb_begin(x, &op, NULL))
+            proc = start(call, x, &op, &command, out_reader);
+    }
     hb_command_fini(&command);
-    if (rc == 0)
-        return proc;
-    fail_start(call, x, &err);
-    return NULL;
+    return proc;
 }
 
 /* Until it has a pid, so that a Summary can say so. */
@@ -74,7 +136,10 @@ static void await_pid(const struct hb_call *call, struct exchange *x, struct pro
 {
     int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.start_wait_ms);
     struct err ignored;
-    (void) proc_wait_state(proc, PROC_RUNNING, deadline, hb_peer_gone, x, &ignored);
+    struct proc_view view;
+    proc_get_view(proc, &view);
+    if (!view.held)   /* a scenario wants it to be seen in the queue */
+        (void) proc_wait_state(proc, PROC_RUNNING, deadline, hb_peer_gone, x, &ignored);
 }
 
 /* A client that goes away ends this wait, never the process (§6: "then list shows it still running"). */
@@ -83,10 +148,10 @@ void hb_process_exec(void *dialect, struct exchange *x, const struct route_param
     (void) params;
     struct hb_call *call = dialect;
     struct err err = ERR_INIT;
-    PROC_AUTO *proc = start_from_body(call, x, STDIN_EMPTY, NULL);
+    PROC_AUTO *proc = start_from_body(call, x, OP_PROCESS_EXEC, NULL);
     if (proc == NULL)
         return;
-    if (proc_wait_state(proc, PROC_FINISHED, CLOCK_NEVER, hb_peer_gone, x, &err) < 0)
+    if (op_wait_state(x, proc, PROC_FINISHED, CLOCK_NEVER, &err) < 0)
         hb_fail_err(x, &err);
     else
         reply_result(call, x, proc);
@@ -104,21 +169,27 @@ void hb_process_start(void *dialect, struct exchange *x, const struct route_para
     (void) params;
     struct hb_call *call = dialect;
     struct proc_reader *reader = NULL;
-    PROC_AUTO *proc = start_from_body(call, x, STDIN_PIPE, wants_stream(x) ? &reader : NULL);
+    PROC_AUTO *proc = start_from_body(call, x, OP_PROCESS_START, wants_stream(x) ? &reader : NULL);
     if (proc == NULL)
         return;
     await_pid(call, x, proc);
-    if (reader != NULL)
+    if (reader == NULL) {
+        reply_summary(call, x, proc);
+        return;
+    }
+    /* The answer is the process's stream, too. */
+    const struct op stream = hb_op(call, OP_PROCESS_STREAM, proc);
+    if (hb_begin(x, &stream, NULL))
         hb_stream_start(call->hb, x, proc, reader);
     else
-        reply_summary(call, x, proc);
+        proc_reader_close(reader);
 }
 
 /* ---- get, kill, wait ------------------------------------------------------------------------ */
 
 void hb_process_get(void *dialect, struct exchange *x, const struct route_params *params)
 {
-    PROC_AUTO *proc = find_proc(dialect, x, params);
+    PROC_AUTO *proc = begin(dialect, x, params, OP_PROCESS_GET, NULL);
     if (proc != NULL)
         reply_summary(dialect, x, proc);
 }
@@ -127,11 +198,16 @@ void hb_process_get(void *dialect, struct exchange *x, const struct route_params
    Summary as it is. */
 void hb_process_delete(void *dialect, struct exchange *x, const struct route_params *params)
 {
-    const struct hb_call *call = dialect;
+    struct hb_call *call = dialect;
     struct err err = ERR_INIT, waited;
-    PROC_AUTO *proc = find_proc(call, x, params);
+    bool pretend;
+    PROC_AUTO *proc = begin(call, x, params, OP_PROCESS_KILL, &pretend);
     if (proc == NULL)
         return;
+    if (pretend) {
+        reply_process(call, x, proc, hb_write_killed);
+        return;
+    }
     int rc = proc_kill(proc, WHO_CLIENT, &err);
     int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.kill_wait_ms);
     bool finished = proc_wait_state(proc, PROC_FINISHED, deadline, hb_peer_gone, x, &waited) == 0;
@@ -152,16 +228,16 @@ static int parse_wait(const struct hb_call *call, const struct cJSON *json, int6
 
 void hb_process_wait(void *dialect, struct exchange *x, const struct route_params *params)
 {
-    const struct hb_call *call = dialect;
+    struct hb_call *call = dialect;
     struct err err = ERR_INIT;
     int64_t deadline;
     JSON_AUTO *json = NULL;
-    PROC_AUTO *proc = find_proc(call, x, params);
+    PROC_AUTO *proc = begin(call, x, params, OP_PROCESS_WAIT, NULL);
     if (proc == NULL || hb_read_object(x, true, &json) < 0)
         return;
     if (parse_wait(call, json, &deadline, &err) < 0)
         hb_fail_err(x, &err);
-    else if (proc_wait_state(proc, PROC_FINISHED, deadline, hb_peer_gone, x, &err) == 0)
+    else if (op_wait_state(x, proc, PROC_FINISHED, deadline, &err) == 0)
         reply_result(call, x, proc);
     else if (err.code == ERR_TIMEOUT)
         hb_fail(x, 408, "wait_timeout", "timed out waiting for process %s", proc_id(proc));
@@ -185,11 +261,12 @@ static int send_signal(struct proc *proc, const struct cJSON *json, struct err *
 void hb_process_signal(void *dialect, struct exchange *x, const struct route_params *params)
 {
     struct err err = ERR_INIT;
+    bool pretend;
     JSON_AUTO *json = NULL;
-    PROC_AUTO *proc = find_proc(dialect, x, params);
+    PROC_AUTO *proc = begin(dialect, x, params, OP_PROCESS_SIGNAL, &pretend);
     if (proc == NULL || hb_read_object(x, false, &json) < 0)
         return;
-    if (send_signal(proc, json, &err) == 0)
+    if (pretend || send_signal(proc, json, &err) == 0)
         reply_summary(dialect, x, proc);
     else if (err.code == ERR_CONFLICT)
         hb_fail(x, 409, "process_not_running", "process %s is not running", proc_id(proc));
@@ -220,21 +297,21 @@ static int parse_input(const struct cJSON *json, struct input *out, struct err *
 
 void hb_process_stdin(void *dialect, struct exchange *x, const struct route_params *params)
 {
-    static const char answer[] = "{\"success\":true}";
-    const struct hb_call *call = dialect;
+    struct hb_call *call = dialect;
     struct err err = ERR_INIT;
+    bool pretend;
     struct input input = { BUF_INIT, false };
     JSON_AUTO *json = NULL;
-    PROC_AUTO *proc = find_proc(call, x, params);
+    PROC_AUTO *proc = begin(call, x, params, OP_PROCESS_STDIN, &pretend);
     if (proc == NULL || hb_read_object(x, false, &json) < 0)
         return;
     int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.stdin_wait_ms);
     int rc = parse_input(json, &input, &err);
-    if (rc == 0)
+    if (rc == 0 && !pretend)
         rc = proc_stdin_write(proc, buf_cstr(&input.data), input.data.len, input.eof, deadline, &err);
     buf_fini(&input.data);
     if (rc == 0)
-        exchange_reply(x, 200, JSON_TYPE, answer, sizeof answer - 1);
+        reply_success(x);
     else if (err.code == ERR_TIMEOUT)
         hb_fail(x, 408, "stdin_timeout", "timed out: process %s does not read its stdin", proc_id(proc));
     else
@@ -245,10 +322,10 @@ void hb_process_stdin(void *dialect, struct exchange *x, const struct route_para
 
 void hb_process_stream(void *dialect, struct exchange *x, const struct route_params *params)
 {
-    const struct hb_call *call = dialect;
+    struct hb_call *call = dialect;
     struct err err = ERR_INIT;
     int64_t from_seq = 0;
-    PROC_AUTO *proc = find_proc(call, x, params);
+    PROC_AUTO *proc = begin(call, x, params, OP_PROCESS_STREAM, NULL);
     if (proc == NULL)
         return;
     if (hb_query_int(x, "from_seq", INT64_MIN, INT64_MAX, &from_seq, &err) < 0)

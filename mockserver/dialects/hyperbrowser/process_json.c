@@ -1,6 +1,7 @@
 /* A process's facts in the vendor's words (wire page §3.1 Summary and Result, §4). */
 #include "dialects/hyperbrowser/hb_priv.h"
 
+#include <signal.h>
 #include <string.h>
 
 static const char *const status_names[HB_STATUSES] = {
@@ -76,6 +77,18 @@ void hb_write_summary(struct jsonw *w, const char *name, const struct hb_setting
     write_summary(w, name, settings, proc, &view);
 }
 
+void hb_write_killed(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc)
+{
+    struct proc_view view;
+    proc_get_view(proc, &view);
+    if (!view.ended) {
+        view.ended = true;
+        view.end = (struct fact){ .kind = FACT_DIED, .value = SIGKILL };
+        view.ended_ms = clock_wall_ms(sandbox_clock(proc_sandbox(proc)));
+    }
+    write_summary(w, name, settings, proc, &view);
+}
+
 /* As it was when it started, even if it has ended since: the end has an event of its own. */
 void hb_write_started(struct jsonw *w, const struct hb_settings *settings, struct proc *proc)
 {
@@ -134,11 +147,24 @@ static void write_head(struct jsonw *w, const struct hb_settings *settings, stru
     write_error(w, proc, view);
 }
 
-void hb_write_result(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc)
+/* With `made_up_exit` as if it had exited so, whatever is true. */
+static void get_view(struct proc *proc, const int *made_up_exit, struct proc_view *out)
+{
+    proc_get_view(proc, out);
+    if (made_up_exit == NULL)
+        return;
+    out->ended = true;
+    out->timed_out = false;
+    out->end = (struct fact){ .kind = FACT_EXITED, .value = *made_up_exit };
+    out->ended_ms = clock_wall_ms(sandbox_clock(proc_sandbox(proc)));
+}
+
+void hb_write_result(struct jsonw *w, const char *name, const struct hb_settings *settings, struct proc *proc,
+                     const int *made_up_exit)
 {
     uint64_t window = (uint64_t) settings->result_window_bytes;
     struct proc_view view;
-    proc_get_view(proc, &view);
+    get_view(proc, made_up_exit, &view);
     jsonw_object(w, name);
     write_head(w, settings, proc, &view);
     bool cut = write_output(w, "stdout", proc, 0, window);
@@ -148,10 +174,11 @@ void hb_write_result(struct jsonw *w, const char *name, const struct hb_settings
     jsonw_end_object(w);
 }
 
-void hb_write_done(struct jsonw *w, const struct hb_settings *settings, struct proc *proc, uint64_t last_seq)
+void hb_write_done(struct jsonw *w, const struct hb_settings *settings, struct proc *proc, uint64_t last_seq,
+                   const int *made_up_exit)
 {
     struct proc_view view;
-    proc_get_view(proc, &view);
+    get_view(proc, made_up_exit, &view);
     jsonw_object(w, NULL);
     write_head(w, settings, proc, &view);
     jsonw_str(w, "stdout", "");

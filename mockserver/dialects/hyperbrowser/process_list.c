@@ -104,9 +104,12 @@ static void write_list(const struct hb_call *call, const struct filter *filter, 
 void hb_process_list(void *dialect, struct exchange *x, const struct route_params *params)
 {
     (void) params;
-    const struct hb_call *call = dialect;
+    struct hb_call *call = dialect;
     struct err err = ERR_INIT;
     struct filter filter = { .cursor = BUF_INIT };
+    const struct op op = hb_op(call, OP_PROCESS_LIST, NULL);
+    if (!hb_begin(x, &op, NULL))
+        return;
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
     jsonw_init(&w, &body);

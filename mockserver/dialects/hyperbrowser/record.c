@@ -92,6 +92,17 @@ bool hb_record_knows_token(struct hb_record *record, const char *token, int64_t 
     return good;
 }
 
+void hb_record_expire_token(struct hb_record *record, const char *token, int64_t now_ms)
+{
+    pthread_mutex_lock(&record->lock);
+    size_t n = record->issued < HB_TOKENS ? (size_t) record->issued : HB_TOKENS;
+    for (size_t i = 0; i < n; i++) {
+        if (same_secret(record->tokens[i].text, token) && record->tokens[i].expires_ms > now_ms)
+            record->tokens[i].expires_ms = now_ms;
+    }
+    pthread_mutex_unlock(&record->lock);
+}
+
 /* ---- ports --------------------------------------------------------------------------- */
 
 /* Where `port` is, or would go. */

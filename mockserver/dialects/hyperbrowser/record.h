@@ -69,6 +69,8 @@ void hb_record_free(void *record); /* NULL is fine */
 void hb_record_issue_token(struct hb_record *record, const struct hb_settings *settings, const struct clock *clock,
                            struct hb_token *out_token);
 bool hb_record_knows_token(struct hb_record *record, const char *token, int64_t now_ms);
+/* From now on it is an expired one; unknown ones stay unknown. */
+void hb_record_expire_token(struct hb_record *record, const char *token, int64_t now_ms);
 
 /* Add a port, or change its `auth`.  ERR_LIMIT when there are HB_PORTS already. */
 int hb_record_expose(struct hb_record *record, struct hb_port port, int64_t now_ms, struct err *err);

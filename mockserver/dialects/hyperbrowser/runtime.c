@@ -40,11 +40,11 @@ void hb_runtime_handle(struct hb *hb, struct exchange *x, const char *id, const 
     SANDBOX_AUTO *sandbox = hb_find_sandbox(hb, x, id);
     if (sandbox == NULL)
         return;
-    struct hb_call call = { hb, sandbox };
     const char *token = hb_bearer(x);
+    struct hb_call call = { hb, sandbox, token };
     /* A 401 must come before anything ran: the SDKs refresh the token and send the same request again. */
     if (token == NULL || !hb_record_knows_token(sandbox_record(sandbox), token, clock_now_ms(hb->clock)))
-        hb_fail(x, 401, "unauthorized", "missing, wrong or expired runtime token");
+        hb_fail_token(x);
     else if (sandbox_get_state(sandbox) != SANDBOX_ACTIVE)
         hb_fail(x, 409, "sandbox_not_running", "Sandbox %s is not running", id);
     else

@@ -20,7 +20,11 @@ struct feed {
     struct proc *proc;
     struct proc_reader *reader;
     void (*emit)(struct feed *feed, const struct fact *fact, const struct buf *bytes);
-    struct buf out;    /* whole events, not yet written */
+    void (*write_done)(struct feed *feed, struct jsonw *w, const int *made_up_exit);
+    struct buf out;    /* whole events, not yet written; one at most while a fault watches */
+    bool is_made_up;   /* the scenario makes an end up: `made_up_exit` */
+    int made_up_exit;
+    bool is_over;      /* nothing more can be written, or the scenario has ended it */
     uint64_t last_seq; /* of the newest event, 0: none */
     /* Text only: */
     uint64_t from_seq; /* events before it are not for this reader */
@@ -37,6 +41,19 @@ static void feed_fini(struct feed *feed)
     proc_reader_close(feed->reader);
     buf_fini(&feed->out);
     buf_fini(&feed->text);
+}
+
+/* What is in `out` is one event (or none): send it by itself. */
+static int send_event(struct feed *feed, enum event_kind kind)
+{
+    if (feed->out.failed || feed->is_over)
+        return -1;
+    if (feed->out.len == 0)
+        return 0;
+    int rc = op_event(feed->x, kind, feed->out.data, feed->out.len);
+    buf_clear(&feed->out);
+    feed->is_over = rc < 0;
+    return rc;
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -113,37 +130,53 @@ static void emit_held(struct feed *feed, struct held *held)
     held->len = 0;
 }
 
-static void emit_all_held(struct feed *feed)
+static int emit_all_held(struct feed *feed)
 {
     struct held *first = &feed->held[0], *second = &feed->held[1];
     bool swap = second->len > 0 && second->fact.out_seq < first->fact.out_seq;
     emit_held(feed, swap ? second : first);
+    if (send_event(feed, EVENT_OUTPUT) < 0)
+        return -1;
     emit_held(feed, swap ? first : second);
+    return send_event(feed, EVENT_OUTPUT);
 }
 
 /* ---- the loop -------------------------------------------------------------------------------- */
 
 static int flush(struct feed *feed)
 {
-    if (feed->out.failed)
-        return -1;
-    if (feed->out.len == 0)
-        return 0;
-    int rc = feed->x->ops->stream_write(feed->x, feed->out.data, feed->out.len);
-    buf_clear(&feed->out);
-    return rc;
+    return send_event(feed, EVENT_OUTPUT);
 }
 
-/* Clients count their idle limits in real time, whatever our clock does. */
 static int64_t keepalive_deadline(const struct hb *hb)
 {
-    return clock_deadline(hb->clock, (int64_t) ((double) hb->settings.keepalive_ms * hb->clock->scale));
+    return clock_deadline(hb->clock, hb->settings.keepalive_ms);
 }
 
 static int keep_alive(struct feed *feed)
 {
     buf_str(&feed->out, ": keepalive\n\n");
-    return flush(feed);
+    return send_event(feed, EVENT_COMMENT);
+}
+
+/* Everything a watched stream has to say about a fact, one event at a time.  -1: it is over. */
+static int note(struct feed *feed, const struct fact *fact)
+{
+    if (flush(feed) < 0)
+        return -1;
+    if (op_note_fact(feed->x, fact) < 0) {
+        feed->is_over = true;
+        return -1;
+    }
+    feed->is_made_up = op_fabricates(feed->x, &feed->made_up_exit);
+    return 0;
+}
+
+static int take(struct feed *feed, const struct fact *fact, const struct buf *bytes)
+{
+    if (fact->out_seq > 0)
+        feed->emit(feed, fact, bytes);
+    return op_is_watched(feed->x) ? note(feed, fact) : 0;
 }
 
 /* Until the end of the facts (READ_END), or why not.  Everything gathered is written. */
@@ -151,20 +184,21 @@ static enum read_result run(struct feed *feed)
 {
     BUF_AUTO bytes = BUF_INIT;
     struct fact fact;
-    for (;;) {
+    while (!feed->is_made_up) {
         bool gathered = feed->out.len > 0;
         int64_t deadline = gathered ? 0 : keepalive_deadline(feed->hb);
         enum read_result result = proc_reader_next(feed->reader, deadline, hb_peer_gone, feed->x, &fact, &bytes);
-        if (result == READ_FACT && fact.out_seq > 0)
-            feed->emit(feed, &fact, &bytes);
-        else if (result == READ_DEADLINE && !gathered && keep_alive(feed) < 0)
+        if (result == READ_FACT && take(feed, &fact, &bytes) < 0)
             return READ_CLOSED;
-        else if (result == READ_END || result == READ_LOST || result == READ_CLOSED)
+        if (result == READ_DEADLINE && !gathered && keep_alive(feed) < 0)
+            return READ_CLOSED;
+        if (result == READ_END || result == READ_LOST || result == READ_CLOSED)
             return flush(feed) < 0 ? READ_CLOSED : result;
         bool idle = result == READ_DEADLINE;
         if ((idle || feed->out.len >= FLUSH_BYTES || feed->out.failed) && flush(feed) < 0)
             return READ_CLOSED;
     }
+    return READ_END;
 }
 
 static void write_lost(struct feed *feed)
@@ -178,34 +212,54 @@ static void write_lost(struct feed *feed)
     close_event(&feed->out);
 }
 
-/* A stream that is cut short gets no proper end: the client must not take it for complete. */
-static void finish(struct feed *feed)
+/* How the process ended, or is said to have. */
+static void write_end(struct feed *feed)
 {
-    if (flush(feed) == 0)
+    struct jsonw w;
+    open_event(&feed->out, &w, "done");
+    feed->write_done(feed, &w, feed->is_made_up ? &feed->made_up_exit : NULL);
+    close_event(&feed->out);
+}
+
+/* A stream that is cut short gets no proper end: the client must not take it for complete. */
+static void finish(struct feed *feed, enum read_result result)
+{
+    if (result == READ_CLOSED)
+        return;
+    if (result == READ_END)
+        write_end(feed);
+    else
+        write_lost(feed);
+    if (send_event(feed, EVENT_TERMINAL) == 0)
         feed->x->ops->stream_end(feed->x);
 }
 
 /* ---- protocol B: start -------------------------------------------------------------------------- */
 
+static void write_done_base64(struct feed *feed, struct jsonw *w, const int *made_up_exit)
+{
+    hb_write_done(w, &feed->hb->settings, feed->proc, feed->last_seq, made_up_exit);
+}
+
+static int send_started(struct feed *feed)
+{
+    struct jsonw w;
+    open_event(&feed->out, &w, "started");
+    hb_write_started(&w, &feed->hb->settings, feed->proc);
+    close_event(&feed->out);
+    if (feed->x->ops->stream_begin(feed->x, 200, SSE_TYPE) < 0 || send_event(feed, EVENT_FIRST) < 0)
+        return -1;
+    feed->is_made_up = op_fabricates(feed->x, &feed->made_up_exit);
+    return 0;
+}
+
 void hb_stream_start(struct hb *hb, struct exchange *x, struct proc *proc, struct proc_reader *reader)
 {
-    struct feed feed = { .hb = hb, .x = x, .proc = proc, .reader = reader, .emit = emit_base64 };
-    struct jsonw w;
-    open_event(&feed.out, &w, "started");
-    hb_write_started(&w, &hb->settings, proc);
-    close_event(&feed.out);
-    if (x->ops->stream_begin(x, 200, SSE_TYPE) == 0 && flush(&feed) == 0) {
-        enum read_result result = run(&feed);
-        if (result == READ_END) {
-            open_event(&feed.out, &w, "done");
-            hb_write_done(&w, &hb->settings, proc, feed.last_seq);
-            close_event(&feed.out);
-        } else if (result == READ_LOST) {
-            write_lost(&feed);
-        }
-        if (result != READ_CLOSED)
-            finish(&feed);
-    }
+    struct feed feed = {
+        .hb = hb, .x = x, .proc = proc, .reader = reader, .emit = emit_base64, .write_done = write_done_base64
+    };
+    if (send_started(&feed) == 0)
+        finish(&feed, run(&feed));
     feed_fini(&feed);
 }
 
@@ -231,26 +285,25 @@ static int open_replay(struct feed *feed, struct err *err)
     return 0;
 }
 
+static void write_done_text(struct feed *feed, struct jsonw *w, const int *made_up_exit)
+{
+    hb_write_result(w, NULL, &feed->hb->settings, feed->proc, made_up_exit);
+}
+
 static void serve_replay(struct feed *feed)
 {
-    struct jsonw w;
+    feed->is_made_up = op_fabricates(feed->x, &feed->made_up_exit);
     enum read_result result = run(feed);
-    if (result == READ_CLOSED)
-        return;
-    if (result == READ_LOST) {
-        write_lost(feed);
-    } else {
-        emit_all_held(feed);
-        open_event(&feed->out, &w, "done");
-        hb_write_result(&w, NULL, &feed->hb->settings, feed->proc);
-        close_event(&feed->out);
-    }
-    finish(feed);
+    if (result == READ_END && emit_all_held(feed) < 0)
+        result = READ_CLOSED;
+    finish(feed, result);
 }
 
 void hb_stream_replay(struct hb *hb, struct exchange *x, struct proc *proc, uint64_t from_seq)
 {
-    struct feed feed = { .hb = hb, .x = x, .proc = proc, .emit = emit_text, .from_seq = from_seq };
+    struct feed feed = {
+        .hb = hb, .x = x, .proc = proc, .emit = emit_text, .write_done = write_done_text, .from_seq = from_seq
+    };
     struct err err = ERR_INIT;
     if (open_replay(&feed, &err) < 0)
         hb_fail_err(x, &err);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/jsonw.h"
+#include "dialects/op.h"
 
 #define ANSWER_SECONDS 30
 
@@ -19,10 +20,23 @@
 void hb_world_remake_dialect(struct hb_world *world)
 {
     struct err err = ERR_INIT;
-    struct dialect_env env = { .engine = world->base->engine, .api_keys = world->api_keys };
+    struct dialect_env env = { .engine = world->base->engine, .lane = world->lane, .api_keys = world->api_keys };
     hyperbrowser_dialect.destroy(world->dialect);
     world->dialect = NULL;
     if (hyperbrowser_create(&world->dialect, &env, &world->settings, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void make_lane(struct hb_world *world, double clock_scale)
+{
+    struct err err = ERR_INIT;
+    if (puppeteer_new(&world->puppeteer, &err) < 0)
+        fail_msg("%s", err.text);
+    const struct lanes_config config = {
+        .engine = world->base->engine, .puppeteer = world->puppeteer, .clock_scale = clock_scale, .seed = 1
+    };
+    if (lanes_new(&world->lanes, &config, &err) < 0 ||
+        lanes_get(world->lanes, LANE_DEFAULT, true, &world->lane, &err) < 0)
         fail_msg("%s", err.text);
 }
 
@@ -31,8 +45,10 @@ int hb_world_setup_empty(void **state)
     struct hb_world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     void *base = NULL;
+    double clock_scale = world_clock_scale > 0 ? world_clock_scale : 1;
     world_setup(&base);
     world->base = base;
+    make_lane(world, clock_scale);
     world->settings = hb_default_settings;
     hb_world_remake_dialect(world);
     *state = world;
@@ -49,6 +65,8 @@ int hb_world_setup(void **state)
 static void free_answer(struct answer *answer)
 {
     fake_exchange_hang_up(&answer->f);
+    fake_exchange_join(&answer->f);
+    op_end(&answer->f.x);
     fake_exchange_fini(&answer->f);
     cJSON_Delete(answer->json);
     free(answer);
@@ -63,6 +81,10 @@ int hb_world_teardown(void **state)
         free_answer(answer);
     }
     hyperbrowser_dialect.destroy(world->dialect);
+    engine_reset(world->base->engine, lane_owner(world->lane));
+    lane_unref(world->lane);
+    lanes_free(world->lanes);
+    puppeteer_free(world->puppeteer);
     void *base = world->base;
     free(world);
     return world_teardown(&base);
@@ -75,6 +97,7 @@ struct answer *hb_new_answer(struct hb_world *world, const char *method, const c
     struct answer *answer = calloc(1, sizeof *answer);
     assert_non_null(answer);
     fake_exchange_init(&answer->f, method, target);
+    answer->f.x.lane = world->lane;
     answer->next = world->answers;
     world->answers = answer;
     return answer;
@@ -95,6 +118,7 @@ struct answer *hb_send(struct hb_world *world, struct answer *answer)
 {
     assert_true(hyperbrowser_dialect.claims(world->dialect, &answer->f.x));
     fake_exchange_run(&answer->f, &hyperbrowser_dialect, world->dialect);
+    op_end(&answer->f.x);
     take_json(answer);
     return answer;
 }
@@ -144,6 +168,7 @@ void hb_finish(struct answer *answer)
     if (!fake_exchange_await(&answer->f, NULL, ANSWER_SECONDS))
         fail_msg("not answered in %d s: %s", ANSWER_SECONDS, answer->f.path);
     fake_exchange_join(&answer->f);
+    op_end(&answer->f.x);
     take_json(answer);
 }
 

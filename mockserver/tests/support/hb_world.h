@@ -12,6 +12,8 @@
 #include <stdint.h>
 
 #include "dialects/hyperbrowser/hyperbrowser.h"
+#include "lanes/lane.h"
+#include "lanes/puppeteer.h"
 #include "tests/support/fake_exchange.h"
 #include "tests/support/world.h"
 
@@ -23,6 +25,9 @@ struct answer {
 
 struct hb_world {
     struct world *base;
+    struct puppeteer *puppeteer;
+    struct lanes *lanes;
+    struct lane *lane; /* whose dialect this is */
     struct hb_settings settings;
     const char *api_keys[3];
     void *dialect;

@@ -1,0 +1,325 @@
+/*
+ * What a fault of a scenario does to an HTTP/1.1 answer.
+ *
+ * Where it may strike: when a poke says that something was noted; when the answer is about to begin;
+ * in its body.  Faults about whole events are done before they come here (dialects/op.c), and so
+ * are those that the request meets at the door.
+ */
+#include "transports/http_priv.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+#define POLL_STEP_MS 200             /* how often a silent thread looks whether the server stops */
+#define NOISE_BYTES 32
+
+enum moment { MOMENT_POKE, MOMENT_HEAD, MOMENT_BODY };
+
+/* ---- ends of an answer ------------------------------------------------------------------ */
+
+/* Nothing more will come, and the client is told so at once. */
+static int say_end(struct http_exchange *hx, enum exchange_end end)
+{
+    shutdown(hx->conn->fd, SHUT_WR);
+    hx->said_end = true;
+    return exchange_give_up(hx, end);
+}
+
+static int close_silently(struct http_exchange *hx)
+{
+    return say_end(hx, EXCHANGE_NO_ANSWER);
+}
+
+/* civetweb owns the descriptor, so it must not be closed here: but disconnecting resets, too.  What was sent before
+   must have reached the client's kernel, for a reset throws away what has not. */
+static int reset(struct http_exchange *hx)
+{
+    const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+    if (wire_await_sent(hx->conn) < 0)
+        return exchange_lose_client(hx);
+    connect(hx->conn->fd, &nobody, sizeof nobody);
+    return exchange_give_up(hx, EXCHANGE_RESET);
+}
+
+static bool has_half_closed(const struct http_exchange *hx)
+{
+    struct pollfd p = { .fd = hx->conn->fd, .events = POLLRDHUP };
+    return poll(&p, 1, 0) > 0;
+}
+
+/* Until the client goes.  When it ends its sending side now, it has given up: no other sign of that would come while
+   nothing is sent. */
+static int stay_silent(struct http_exchange *hx)
+{
+    bool is_sign = !has_half_closed(hx);
+    while (!wire_peer_gone(hx->conn, &hx->half_closed_since_ns)) {
+        struct pollfd p = { .fd = hx->conn->fd, .events = is_sign ? POLLRDHUP : 0 };
+        if (poll(&p, 1, POLL_STEP_MS) > 0 && is_sign)
+            break;
+    }
+    return exchange_lose_client(hx);
+}
+
+/* ---- one function a kind ---------------------------------------------------------------- */
+
+static bool is_interrupted(void *arg)
+{
+    struct http_exchange *hx = arg;
+    return wire_peer_gone(hx->conn, &hx->half_closed_since_ns);
+}
+
+static int wait_ms(struct http_exchange *hx, int64_t ms)
+{
+    struct clock *clock = hx->x.strike->clock;
+    bool has_come = clock_sleep_until(clock, clock_deadline(clock, ms), is_interrupted, hx);
+    return has_come ? 0 : exchange_lose_client(hx);
+}
+
+static int delay_first_byte(struct http_exchange *hx)
+{
+    strike_fired(hx->x.strike);
+    return wait_ms(hx, strike_delay_ms(hx->x.strike));
+}
+
+static int stall(struct http_exchange *hx)
+{
+    int64_t ms = hx->x.strike->fault->ms;
+    strike_fired(hx->x.strike);
+    return ms == 0 ? stay_silent(hx) : wait_ms(hx, ms);
+}
+
+/* It fires with its first byte. */
+static int change_pace(struct http_exchange *hx)
+{
+    pace_begin(hx, hx->x.strike);
+    return 0;
+}
+
+static int send_raw(struct http_exchange *hx, const void *data, size_t len)
+{
+    return pace_send(hx, &(struct part) { data, len, false }, 1);
+}
+
+/* Can the answer end here as if this were all? */
+static bool may_end_properly(const struct http_exchange *hx)
+{
+    return hx->no_body_out || (hx->streaming && hx->chunked);
+}
+
+static int cut(struct http_exchange *hx)
+{
+    bool is_proper = hx->x.strike->fault->terminator != 0 && may_end_properly(hx);
+    strike_fired(hx->x.strike);
+    if (!is_proper)
+        return say_end(hx, EXCHANGE_CUT);
+    if (!hx->no_body_out && send_raw(hx, "0\r\n\r\n", 5) < 0)
+        return -1;
+    hx->stream_ended = true;
+    hx->over = true;                 /* but the connection is as good as new */
+    hx->end = EXCHANGE_CUT;
+    return -1;
+}
+
+static int close_empty(struct http_exchange *hx)
+{
+    strike_fired(hx->x.strike);
+    return close_silently(hx);
+}
+
+static int reset_connection(struct http_exchange *hx)
+{
+    strike_fired(hx->x.strike);
+    return reset(hx);
+}
+
+static int lose_reply(struct http_exchange *hx)
+{
+    static int (*const ways[])(struct http_exchange *hx) = {
+        [LOST_CLOSE] = close_silently,
+        [LOST_RESET] = reset,
+        [LOST_STALL] = stay_silent,
+    };
+    strike_fired(hx->x.strike);
+    return ways[hx->x.strike->fault->how](hx);
+}
+
+static void add_random(struct http_exchange *hx, struct buf *out, size_t len)
+{
+    char *at = buf_reserve(out, len);
+    if (at == NULL)
+        return;
+    strike_random(hx->x.strike, at, len);
+    out->len += len;
+    at[len] = '\0';
+}
+
+static int send_noise(struct http_exchange *hx, const struct buf *noise)
+{
+    if (noise->failed)
+        return exchange_give_up(hx, EXCHANGE_CUT);
+    return send_raw(hx, noise->data, noise->len) < 0 ? -1 : say_end(hx, EXCHANGE_CUT);
+}
+
+/* Where the size of a chunk should stand. */
+static int break_chunk(struct http_exchange *hx)
+{
+    BUF_AUTO noise = BUF_INIT;
+    struct wire_head head = { .status = 200, .chunked = true };
+    strike_fired(hx->x.strike);
+    hx->keep_alive = false;
+    if (!hx->x.answered && exchange_make_head(hx, &head, &noise) < 0)
+        return exchange_give_up(hx, EXCHANGE_CUT);
+    buf_str(&noise, "this is no size of a chunk\r\n");
+    add_random(hx, &noise, NOISE_BYTES);
+    return send_noise(hx, &noise);
+}
+
+static int send_random(struct http_exchange *hx)
+{
+    BUF_AUTO noise = BUF_INIT;
+    strike_fired(hx->x.strike);
+    add_random(hx, &noise, (size_t) hx->x.strike->fault->bytes);
+    return send_noise(hx, &noise);
+}
+
+static int strike_behind(struct http_exchange *hx)
+{
+    struct strike *strike = hx->x.strike;
+    if (hx->x.on_strike != NULL)
+        hx->x.on_strike(&hx->x);
+    if (!strike->fired)
+        strike_fired(strike);
+    return 0;
+}
+
+/* ---- which, and when -------------------------------------------------------------------- */
+
+/* Each says -1 when the answer is over. */
+static const struct deed {
+    int (*act)(struct http_exchange *hx);
+    enum moment from;
+    bool is_before_all;              /* also where the answer is not about to begin yet */
+} deeds[FAULT_KINDS] = {
+    [FAULT_FIRST_BYTE_DELAY] = { delay_first_byte, MOMENT_HEAD, false },
+    [FAULT_STALL] = { stall, MOMENT_POKE, false },
+    [FAULT_SLOW] = { change_pace, MOMENT_POKE, false },
+    [FAULT_DRIBBLE] = { change_pace, MOMENT_POKE, false },
+    [FAULT_SPLIT] = { change_pace, MOMENT_POKE, false },
+    [FAULT_CUT] = { cut, MOMENT_BODY, false },   /* there must be something to cut */
+    [FAULT_EMPTY_RESPONSE] = { close_empty, MOMENT_POKE, true },
+    [FAULT_CONNECTION_RESET_BY_PEER] = { reset_connection, MOMENT_POKE, false },
+    [FAULT_MALFORMED_RESPONSE_CHUNK] = { break_chunk, MOMENT_POKE, false },
+    [FAULT_RANDOM_DATA_THEN_CLOSE] = { send_random, MOMENT_POKE, false },
+    [FAULT_LOST_REPLY] = { lose_reply, MOMENT_HEAD, false },
+    [FAULT_EXPIRE_TOKEN] = { strike_behind, MOMENT_POKE, false },
+};
+
+static const enum moment earliest[] = {
+    [AT_START] = MOMENT_HEAD,
+    [AT_BYTES] = MOMENT_BODY,
+    [AT_EVENTS] = MOMENT_BODY,
+    [AT_FACT] = MOMENT_POKE,
+};
+
+/* A pace that has begun is waiting for nothing but its first byte. */
+static const struct deed *pending_deed(const struct http_exchange *hx)
+{
+    const struct strike *strike = hx->x.strike;
+    bool is_pending = strike != NULL && !strike->fired && !hx->pace.is_on;
+    return is_pending && deeds[strike->fault->kind].act != NULL ? &deeds[strike->fault->kind] : NULL;
+}
+
+/* -1: the answer is over. */
+static int strike_at(struct http_exchange *hx, enum moment moment)
+{
+    const struct deed *deed = pending_deed(hx);
+    if (deed == NULL || !strike_is_due(hx->x.strike) || moment < deed->from)
+        return 0;
+    bool is_early = moment < earliest[hx->x.strike->rule->at.place];
+    return is_early && !deed->is_before_all ? 0 : deed->act(hx);
+}
+
+/* ---- an answer -------------------------------------------------------------------------- */
+
+static int send_piece(struct http_exchange *hx, const void *data, size_t len)
+{
+    char size[24];
+    int digits = snprintf(size, sizeof size, "%zx\r\n", len);
+    const struct part parts[] = { { size, (size_t) digits, false }, { data, len, true }, { "\r\n", 2, false } };
+    return hx->chunked ? pace_send(hx, parts, 3) : pace_send(hx, parts + 1, 1);
+}
+
+/* How much goes before something may have to happen. */
+static size_t size_of_piece(const struct http_exchange *hx, size_t len)
+{
+    uint64_t room = pending_deed(hx) == NULL ? UINT64_MAX : strike_room(hx->x.strike);
+    if (hx->pace.is_on && hx->pace.kind == FAULT_SPLIT)
+        room = (uint64_t) hx->pace.bytes;
+    return room < len ? (size_t) room : len;
+}
+
+static int send_body(struct http_exchange *hx, const char *data, size_t len)
+{
+    if (strike_at(hx, MOMENT_BODY) < 0)
+        return -1;
+    while (len > 0) {
+        size_t n = size_of_piece(hx, len);
+        if (send_piece(hx, data, n) < 0 || strike_at(hx, MOMENT_BODY) < 0)
+            return -1;
+        data += n;
+        len -= n;
+    }
+    return 0;
+}
+
+static int send_head(struct http_exchange *hx, struct wire_head *head)
+{
+    BUF_AUTO text = BUF_INIT;
+    if (exchange_make_head(hx, head, &text) < 0)
+        return exchange_give_up(hx, EXCHANGE_CUT);
+    return send_raw(hx, text.data, text.len);
+}
+
+/* A chunk can only be broken where there are some. */
+static bool will_break_chunk(const struct http_exchange *hx, size_t len)
+{
+    const struct strike *strike = hx->x.strike;
+    return strike->fault->kind == FAULT_MALFORMED_RESPONSE_CHUNK && hx->speaks_chunks && !strike->fired
+           && (strike_is_due(strike) || strike_room(strike) <= len);
+}
+
+int fault_reply(struct http_exchange *hx, struct wire_head *head, const void *body, size_t len)
+{
+    if (strike_at(hx, MOMENT_HEAD) < 0)
+        return -1;
+    head->chunked = hx->chunked = will_break_chunk(hx, len);
+    return send_head(hx, head) < 0 ? -1 : send_body(hx, body, len);
+}
+
+int fault_stream_begin(struct http_exchange *hx, struct wire_head *head)
+{
+    if (strike_at(hx, MOMENT_HEAD) < 0 || send_head(hx, head) < 0)
+        return -1;
+    return strike_at(hx, MOMENT_BODY);
+}
+
+int fault_stream_write(struct http_exchange *hx, const void *data, size_t len)
+{
+    return send_body(hx, data, hx->no_body_out ? 0 : len);
+}
+
+int fault_stream_end(struct http_exchange *hx)
+{
+    if (strike_at(hx, MOMENT_BODY) < 0)
+        return -1;
+    hx->stream_ended = true;
+    return !hx->chunked || hx->no_body_out ? 0 : send_raw(hx, "0\r\n\r\n", 5);
+}
+
+int fault_poke(struct http_exchange *hx)
+{
+    return strike_at(hx, hx->x.answered ? MOMENT_BODY : MOMENT_POKE);
+}
