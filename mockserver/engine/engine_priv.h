@@ -130,9 +130,9 @@ struct proc {
     size_t pending_at, pending_len, pending_cap;
     bool stdin_eof_wanted, stdin_writable_watched;
     struct timer time_limit, drain, hold;   /* reactor thread, like the three below */
-    bool term_sent;
     int64_t hold_until;             /* API time */
     struct launch *held;            /* waits for the end of the hold */
+    bool term_sent;
     bool listed;                    /* counted in sandbox->live until finished */
 };
 
