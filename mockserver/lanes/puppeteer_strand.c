@@ -83,12 +83,14 @@ static void bury(void *arg)
 void strand_close(struct strand *strand)
 {
     struct puppeteer *p = strand->owner;
-    struct ring *wishes = &strand->wishes;
+    struct ring *next;
     if (strand->source.fd < 0)
         return;
     reactor_close(p->reactor, &strand->source);
-    while (wishes->next != wishes)
-        wish_free(RING_OWNER(wishes->next, struct wish, of_strand));
+    for (struct ring *at = strand->wishes.next; at != &strand->wishes; at = next) {
+        next = at->next;
+        wish_free(RING_OWNER(at, struct wish, of_strand));
+    }
     close_came_fds(strand);
     ring_remove(&strand->all);
     p->counts.puppets--;

@@ -13,10 +13,12 @@
 #include "puppet/wait.h"
 
 #define LINE_MAX_BYTES 4096
+#define TIME_MAX_MS    (INT64_C(1) << 53) /* as far as JSON's numbers are exact */
 
 struct wish {
     int64_t id;
     bool is_granted;
+    int64_t at_ms; /* the controller's time, if it told */
     struct wish *older;
 };
 
@@ -52,11 +54,12 @@ static void send_line(struct puppet *p, const struct step *step, const struct bu
 
 /* ---- answers ------------------------------------------------------------------------ */
 
-static void grant(struct control *c, int64_t id)
+static void grant(struct control *c, int64_t id, int64_t at_ms)
 {
     for (struct wish *wish = c->newest; wish != NULL; wish = wish->older) {
         if (id == 0 || wish->id == id) {
             wish->is_granted = true;
+            wish->at_ms = at_ms;
             return;
         }
     }
@@ -65,18 +68,20 @@ static void grant(struct control *c, int64_t id)
 static void take_line(struct puppet *p, const struct step *step, const char *line, size_t len)
 {
     bool go = false;
-    int64_t id = 0;
+    int64_t id = 0, at_ms = -1;
     struct err err = ERR_INIT;
     struct cJSON *json = json_parse(line, len, &err);
     int rc = json == NULL ? -1 : json_get_bool(json, "go", &go, NULL, &err);
     if (rc == 0)
         rc = json_get_int(json, "id", 1, INT64_MAX / 2, &id, NULL, &err);
+    if (rc == 0)
+        rc = json_get_int(json, "at_ms", 0, TIME_MAX_MS, &at_ms, NULL, &err);
     json_free(json);
     if (rc < 0)
         puppet_fail(step, 0, "control socket: %s", err.text);
     if (!go)
         puppet_fail(step, 0, "control socket: a line without \"go\": true");
-    grant(&p->control, id);
+    grant(&p->control, id, at_ms);
 }
 
 static void take_lines(struct puppet *p, const struct step *step)
@@ -111,11 +116,11 @@ static void receive(struct puppet *p, const struct step *step)
 
 /* ---- wishes ------------------------------------------------------------------------- */
 
-/* `line` lacks the id and the end. */
-static void make_wish(struct puppet *p, const struct step *step, struct jsonw *w)
+/* `w` lacks the id and the end.  Returns the controller's time, or -1. */
+static int64_t make_wish(struct puppet *p, const struct step *step, struct jsonw *w)
 {
     struct control *c = &p->control;
-    struct wish wish = { .id = ++c->last_id, .older = c->newest };
+    struct wish wish = { .id = ++c->last_id, .at_ms = -1, .older = c->newest };
     jsonw_int(w, "id", wish.id);
     jsonw_end_object(w);
     buf_char(w->out, '\n');
@@ -129,6 +134,7 @@ static void make_wish(struct puppet *p, const struct step *step, struct jsonw *w
             receive(p, step);
     }
     c->newest = wish.older;
+    return wish.at_ms;
 }
 
 void control_barrier(struct puppet *p, const struct step *step)
@@ -141,14 +147,24 @@ void control_barrier(struct puppet *p, const struct step *step)
     make_wish(p, step, &w);
 }
 
-void control_sleep_ms(struct puppet *p, const struct step *step, int64_t ms)
+static int64_t wish_to_sleep(struct puppet *p, const struct step *step, const char *how, int64_t ms)
 {
     BUF_AUTO line = BUF_INIT;
     struct jsonw w;
     jsonw_init(&w, &line);
     jsonw_object(&w, NULL);
-    jsonw_int(&w, "sleep_ms", ms);
-    make_wish(p, step, &w);
+    jsonw_int(&w, how, ms);
+    return make_wish(p, step, &w);
+}
+
+int64_t control_sleep_ms(struct puppet *p, const struct step *step, int64_t ms)
+{
+    return wish_to_sleep(p, step, "sleep_ms", ms);
+}
+
+int64_t control_sleep_until(struct puppet *p, const struct step *step, int64_t at_ms)
+{
+    return wish_to_sleep(p, step, "until_ms", at_ms);
 }
 
 /* ---- forks -------------------------------------------------------------------------- */

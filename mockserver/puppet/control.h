@@ -4,11 +4,14 @@
  * The puppet writes one JSON line per wish and goes on when it is granted:
  *   {"barrier":"NAME","id":N}      it stands at a barrier
  *   {"sleep_ms":MS,"id":N}         it sleeps, and the clock is in the controller's hands
+ *   {"until_ms":T,"id":N}          it sleeps until the controller's time T, if that was ever told
  *   {"fork":true}                  it forks: with this line comes a new socket (SCM_RIGHTS), on which
  *                                  the forked process makes its own wishes; nothing is answered
- * The controller answers {"go":true,"id":N}.  A handler can make a wish while an interrupted step's
- * wish stands; a {"go":true} without an id grants the newest one.  The end of the socket while a wish
- * stands ends the puppet with 98: without its clock it has no way to do what it was told.
+ * The controller answers {"go":true,"id":N}; to a sleep it may add "at_ms":T, its own time at which the
+ * sleep was due.  Then outputs with a rate name the time of their next piece, or else they would fall
+ * behind by what each answer takes.  A handler can make a wish while an interrupted step's wish stands;
+ * a {"go":true} without an id grants the newest one.  The end of the socket while a wish stands ends the
+ * puppet with 98: without its clock it has no way to do what it was told.
  */
 #ifndef STANDBOX_PUPPET_CONTROL_H
 #define STANDBOX_PUPPET_CONTROL_H
@@ -32,7 +35,9 @@ struct control {
 int control_init(struct control *c, int fd);
 
 void control_barrier(struct puppet *p, const struct step *step);
-void control_sleep_ms(struct puppet *p, const struct step *step, int64_t ms);
+/* Both return the controller's time at which the sleep was due, or -1: it does not tell. */
+int64_t control_sleep_ms(struct puppet *p, const struct step *step, int64_t ms);
+int64_t control_sleep_until(struct puppet *p, const struct step *step, int64_t at_ms);
 
 /* Around a fork: make the new process's socket and tell the controller (-1: no controller) ... */
 int control_before_fork(struct puppet *p, const struct step *step);

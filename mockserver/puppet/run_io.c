@@ -69,20 +69,30 @@ static void fill(char *out, size_t len, const struct buf *text, size_t offset)
 
 /* The pace of an output with a rate; it counts from the start, so that late pieces are made up for. */
 struct pace {
-    int64_t start_ns, slept_ms;
+    int64_t start_ns;
+    int64_t slept_ms, start_ms; /* by the controller's clock; -1: it does not tell its time */
 };
+
+static void keep_manual_pace(struct puppet *p, const struct step *step, struct pace *pace, int64_t due_ms)
+{
+    if (due_ms <= pace->slept_ms)
+        return;
+    if (pace->start_ms >= 0) {
+        control_sleep_until(p, step, pace->start_ms + due_ms);
+    } else {
+        int64_t at_ms = control_sleep_ms(p, step, due_ms - pace->slept_ms);
+        pace->start_ms = at_ms >= due_ms ? at_ms - due_ms : -1;
+    }
+    pace->slept_ms = due_ms;
+}
 
 static void keep_pace(struct puppet *p, const struct step *step, struct pace *pace, int64_t written)
 {
     double seconds = (double) written / (double) step->as.out.rate;
-    if (!p->is_clock_manual) {
+    if (p->is_clock_manual)
+        keep_manual_pace(p, step, pace, (int64_t) (seconds * 1000));
+    else
         wait_until(p, pace->start_ns + (int64_t) (seconds * NS_PER_S / p->scale));
-        return;
-    }
-    int64_t due_ms = (int64_t) (seconds * 1000);
-    if (due_ms > pace->slept_ms)
-        puppet_sleep_ms(p, step, due_ms - pace->slept_ms);
-    pace->slept_ms = due_ms;
 }
 
 static int64_t chunk_of(const struct step_out *out)
@@ -113,7 +123,7 @@ void run_out(struct puppet *p, const struct step *step)
 {
     const struct step_out *out = &step->as.out;
     int64_t total = (int64_t) step->text.len * out->repeat, chunk = chunk_of(out);
-    struct pace pace = { .start_ns = mono_ns() };
+    struct pace pace = { .start_ns = mono_ns(), .start_ms = -1 };
     for (int64_t at = 0; at < total;) {
         int64_t len = chunk < total - at ? chunk : total - at;
         if (!write_chunk(p, step, at, len))

@@ -399,6 +399,24 @@ static void a_manual_clock_is_asked_for_sleeps_and_rates(void **state)
     assert_string_equal(buf_cstr(&world->child.got[1]), "abcdef");
 }
 
+/* Answers come late, the more so the faster the clock runs; that must not add up. */
+static void a_rate_counts_from_its_start_when_the_controller_says_the_time(void **state)
+{
+    struct world *world = *state;
+    start_controlled(world, "manual", "[{\"out\":{\"text\":\"abcdef\",\"rate\":2,\"chunk\":2}},{\"sleep_ms\":5}]");
+    assert_wish(world->control, "{\"sleep_ms\":1000,\"id\":1}\n", NULL);
+    answer(world->control, "{\"go\":true,\"id\":1,\"at_ms\":9000}\n");
+    assert_wish(world->control, "{\"until_ms\":10000,\"id\":2}\n", NULL);
+    answer(world->control, "{\"go\":true,\"id\":2,\"at_ms\":10000}\n");
+    assert_wish(world->control, "{\"until_ms\":11000,\"id\":3}\n", NULL);
+    answer(world->control, "{\"go\":true,\"id\":3,\"at_ms\":11000}\n");
+    assert_wish(world->control, "{\"sleep_ms\":5,\"id\":4}\n", NULL);
+    answer(world->control, "{\"go\":true}\n");
+    assert_true(puppet_child_finish(&world->child));
+    assert_exited(&world->child, 0);
+    assert_string_equal(buf_cstr(&world->child.got[1]), "abcdef");
+}
+
 static void a_handlers_wish_and_the_interrupted_one_keep_apart(void **state)
 {
     struct world *world = *state;
@@ -443,6 +461,8 @@ static void a_lost_or_foolish_controller_ends_the_puppet(void **state)
     } rows[] = {
         { NULL, "standbox-puppet: /0/barrier: the control socket was closed\n" },
         { "{\"go\":1}\n", "standbox-puppet: /0/barrier: control socket: /go: must be true or false\n" },
+        { "{\"go\":true,\"at_ms\":-1}\n",
+          "standbox-puppet: /0/barrier: control socket: /at_ms: must be from 0 to 9007199254740992\n" },
         { "{}\n", "standbox-puppet: /0/barrier: control socket: a line without \"go\": true\n" },
         { "go\n", "standbox-puppet: /0/barrier: control socket: 1:1: a JSON value should be here\n" },
     };
@@ -481,6 +501,7 @@ int main(void)
         T(a_fork_does_not_hold_the_port),
         T(a_barrier_holds_until_it_is_lifted),
         T(a_manual_clock_is_asked_for_sleeps_and_rates),
+        T(a_rate_counts_from_its_start_when_the_controller_says_the_time),
         T(a_handlers_wish_and_the_interrupted_one_keep_apart),
         T(a_fork_brings_its_own_control_socket),
         T(a_lost_or_foolish_controller_ends_the_puppet),
