@@ -22,6 +22,17 @@ static const char *get_header(struct exchange *x, const char *name)
     return NULL;
 }
 
+static size_t get_headers(struct exchange *x, const char **names, const char **values, size_t max)
+{
+    const struct fake_exchange *f = fake_of(x);
+    size_t count = f->header_count < max ? f->header_count : max;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = f->headers[i].name;
+        values[i] = f->headers[i].value;
+    }
+    return count;
+}
+
 static int get_body(struct exchange *x, const char **out, size_t *len, struct err *err)
 {
     const struct fake_exchange *f = fake_of(x);
@@ -103,8 +114,33 @@ static bool peer_gone(struct exchange *x)
     return atomic_load(&fake_of(x)->peer_gone);
 }
 
+static enum exchange_end how_ended(struct exchange *x)
+{
+    struct fake_exchange *f = fake_of(x);
+    pthread_mutex_lock(&f->lock);
+    bool ended = f->ended;
+    pthread_mutex_unlock(&f->lock);
+    if (ended)
+        return EXCHANGE_COMPLETE;
+    if (atomic_load(&f->peer_gone))
+        return EXCHANGE_CLIENT_GONE;
+    return x->answered ? EXCHANGE_CUT : EXCHANGE_NO_ANSWER;
+}
+
+/* Faults of the wire need a wire: here they never strike. */
+static int poke(struct exchange *x)
+{
+    struct fake_exchange *f = fake_of(x);
+    pthread_mutex_lock(&f->lock);
+    f->pokes++;
+    bool ended = f->ended;
+    pthread_mutex_unlock(&f->lock);
+    return ended || atomic_load(&f->peer_gone) ? -1 : 0;
+}
+
 static const struct exchange_ops ops = {
     .header = get_header,
+    .headers = get_headers,
     .body = get_body,
     .add_header = add_header,
     .reply = reply,
@@ -112,6 +148,8 @@ static const struct exchange_ops ops = {
     .stream_write = stream_write,
     .stream_end = stream_end,
     .peer_gone = peer_gone,
+    .how_ended = how_ended,
+    .poke = poke,
 };
 
 /* ---- what the test calls ------------------------------------------------------------------ */

@@ -37,7 +37,7 @@ struct fake_exchange {
     char type[128];
     bool streamed, ended; /* began as a stream; ended properly */
     bool over;            /* the dialect's handle has returned */
-    unsigned answers, writes;
+    unsigned answers, writes, pokes;
     struct buf body;
 };
 
