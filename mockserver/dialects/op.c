@@ -29,6 +29,13 @@ static unsigned facts_of(struct proc *proc)
     return strike_facts_of(view.seen);
 }
 
+/* A stream begins with what came before any output, and comes to the rest by and by, however old it is. */
+static unsigned known_facts(const struct op *op, unsigned facts)
+{
+    const unsigned before_all = SEEN_BIT(SEEN_QUEUED) | SEEN_BIT(SEEN_STARTED);
+    return op->op == OP_PROCESS_STREAM ? facts & before_all : facts;
+}
+
 static void write_journal(struct exchange *x, const struct op *op, const char *command)
 {
     if (x->journal == 0)
@@ -90,7 +97,7 @@ static bool find_fault(struct exchange *x, const struct op *op, const char *comm
         match_unref(match);
         return false;
     }
-    strike_arm(x->strike, match, &ticket, lane_clock(x->lane), subject.facts);
+    strike_arm(x->strike, match, &ticket, lane_clock(x->lane), known_facts(op, subject.facts));
     return true;
 }
 

@@ -35,7 +35,8 @@ void strike_end(struct strike *strike)
 {
     if (strike->match == NULL)
         return;
-    match_fault_end(strike->match, &strike->ticket, strike->fired);
+    if (!strike->fired)
+        match_fault_end(strike->match, &strike->ticket, false);
     for (size_t i = 0; i < strike->held_count; i++)
         buf_fini(&strike->held[i]);
     free(strike->held);
@@ -88,9 +89,13 @@ uint64_t strike_room(const struct strike *strike)
     return strike->bytes >= count ? 0 : count - strike->bytes;
 }
 
+/* Counted at once, so that whoever has seen the deed finds it counted. */
 void strike_fired(struct strike *strike)
 {
+    if (strike->fired)
+        return;
     strike->fired = true;
+    match_fault_end(strike->match, &strike->ticket, true);
 }
 
 /* ---- what the seed decides -------------------------------------------------------------- */

@@ -36,7 +36,7 @@ struct strike {
 /* Takes the reference and the ticket. */
 void strike_arm(struct strike *strike, struct match *match, const struct match_ticket *ticket, struct clock *clock,
                 unsigned facts);
-/* Hand the ticket back, with whether it fired; drops the reference.  Harmless when nothing is armed. */
+/* Hand the ticket back if it has not fired; drops the reference.  Harmless when nothing is armed. */
 void strike_end(struct strike *strike);
 
 void strike_note_fact(struct strike *strike, enum scenario_fact fact);
@@ -47,7 +47,7 @@ void strike_note_bytes(struct strike *strike, uint64_t n);  /* so many more byte
 bool strike_is_due(const struct strike *strike);
 /* How many body bytes may go out before it is due; UINT64_MAX when bytes do not matter. */
 uint64_t strike_room(const struct strike *strike);
-/* It struck.  Continuous ones (slow, dribble, split) fire with their first byte. */
+/* It strikes now: say so before the client can see it, since it counts from here on.  Continuous ones (slow, dribble, split) fire with their first byte. */
 void strike_fired(struct strike *strike);
 
 /* ms and up to jitter_ms, by the seed: the same in every call for one strike. */
