@@ -1,6 +1,5 @@
 #include "load.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -11,23 +10,25 @@
 
 #include "base/buf.h"
 #include "puppet/steps.h"
+#include "scenario/jsonc.h"
 
 #define FILE_MAX_BYTES (10u * 1024u * 1024u)
 #define FILES_MAX      10000
 
 /* ---- puppets' steps ----------------------------------------------------------------------- */
 
-static int check_steps(const struct cJSON *steps, struct err *err)
+/* As the puppet will get them: NUL characters and all. */
+static int check_steps(const struct cJSON *list, struct err *err)
 {
-    struct steps parsed;
-    char *text = cJSON_PrintUnformatted(steps);
-    if (text == NULL)
+    struct steps steps;
+    BUF_AUTO text = BUF_INIT;
+    jsonc_print(list, &text);
+    if (text.failed)
         return err_set(err, ERR_NOMEM, 0, "steps");
-    int rc = steps_parse(text, strlen(text), &parsed, err);
-    cJSON_free(text);
-    if (rc == 0)
-        steps_fini(&parsed);
-    return rc;
+    if (steps_parse(buf_cstr(&text), text.len, &steps, err) < 0)
+        return -1;
+    steps_fini(&steps);
+    return 0;
 }
 
 const struct scenario_hooks load_hooks = { .check_steps = check_steps };
