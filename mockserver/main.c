@@ -221,6 +221,7 @@ static int start_admin(struct server *s, struct err *err)
         .puppeteer = s->puppeteer,
         .hooks = &load_hooks,
         .token = s->token,
+        .ledger_path = s->options->ledger,
         .shutdown = ask_to_stop,
         .arg = s,
     };

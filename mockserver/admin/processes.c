@@ -1,5 +1,4 @@
 /* GET processes: kernel truth beside what the logs say; GET processes/ID/facts: one log. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,32 +7,10 @@
 #include "engine/engine.h"
 
 #define FACTS_DEFAULT 1000
-#define FACTS_MAX 10000
-
-static const char *const sandbox_states[SANDBOX_STATES] = {
-    [SANDBOX_ACTIVE] = "active", [SANDBOX_STOPPING] = "stopping",
-    [SANDBOX_CLOSED] = "closed", [SANDBOX_BROKEN] = "broken",
-};
-
-static const char *const stop_reasons[STOP_REASONS] = {
-    [STOP_NOT] = NULL, [STOP_REQUEST] = "request", [STOP_EXPIRED] = "expired",
-    [STOP_KEEPER_DIED] = "keeper-died", [STOP_SHUTDOWN] = "shutdown",
-};
-
-static const char *const proc_states[PROC_STATES] = {
-    [PROC_QUEUED] = "queued", [PROC_RUNNING] = "running",
-    [PROC_DRAINING] = "draining", [PROC_FINISHED] = "finished",
-};
+#define SIGNALS_MAX 100
+#define PAGE 256
 
 /* ---- pieces --------------------------------------------------------------------------- */
-
-static void put_time(struct jsonw *w, const char *name, int64_t epoch_ms)
-{
-    char text[32];
-    if (epoch_ms != 0)
-        iso_time(text, epoch_ms);
-    jsonw_str(w, name, epoch_ms == 0 ? NULL : text);
-}
 
 static void put_signal(struct jsonw *w, int signo)
 {
@@ -97,106 +74,199 @@ static void put_fact(struct jsonw *w, const char *name, const struct fact *fact)
     jsonw_end_object(w);
 }
 
-/* ---- the list ------------------------------------------------------------------------- */
+/* ---- one process ---------------------------------------------------------------------- */
 
-static void put_census(struct jsonw *w, struct sandbox *sandbox)
+static void put_alive(struct jsonw *w, const struct census_entry *entry)
 {
-    size_t count = 0;
-    struct census_entry *census = sandbox_census(sandbox, &count);
-    jsonw_array(w, "alive");
-    for (size_t i = 0; i < count; i++) {
-        jsonw_object(w, NULL);
-        jsonw_int(w, "pid", census[i].pid);
-        jsonw_int(w, "hostPid", census[i].host_pid);
-        jsonw_int(w, "hostParentPid", census[i].host_ppid);
-        jsonw_bytes(w, "state", &census[i].state, 1);
-        jsonw_str(w, "comm", census[i].comm);
-        jsonw_bool(w, "isKeeper", census[i].is_keeper);
-        jsonw_end_object(w);
-    }
-    jsonw_end_array(w);
-    free(census);
+    jsonw_object(w, NULL);
+    jsonw_int(w, "pid", entry->pid);
+    jsonw_int(w, "hostPid", entry->host_pid);
+    jsonw_int(w, "hostParentPid", entry->host_ppid);
+    jsonw_bytes(w, "state", &entry->state, 1);
+    jsonw_str(w, "comm", entry->comm);
+    jsonw_bool(w, "isKeeper", entry->is_keeper);
+    jsonw_end_object(w);
 }
 
-static void put_proc(struct jsonw *w, struct proc *proc)
+static const struct census_entry *find_alive(const struct census_entry *census, size_t count, pid_t pid)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (census[i].pid == pid && !census[i].is_keeper)
+            return &census[i];
+    }
+    return NULL;
+}
+
+/* Is there a way up from `entry` to `host_pid`?  Parents that are not in the census end it. */
+static bool descends(const struct census_entry *census, size_t count, const struct census_entry *entry, pid_t host_pid)
+{
+    for (size_t steps = 0; steps < count && entry != NULL; steps++) {
+        if (entry->host_ppid == host_pid)
+            return true;
+        const struct census_entry *parent = NULL;
+        for (size_t i = 0; i < count && parent == NULL; i++)
+            parent = census[i].host_pid == entry->host_ppid ? &census[i] : NULL;
+        entry = parent;
+    }
+    return false;
+}
+
+/* Once the first process is dead its children are the keeper's: whose they were, only the pipes know. */
+static void put_kernel_view(struct jsonw *w, const struct proc_view *view, const struct census_entry *census,
+                            size_t count)
+{
+    const struct census_entry *self = view->state == PROC_RUNNING ? find_alive(census, count, view->pid) : NULL;
+    if (self == NULL)
+        jsonw_null(w, "hostPid");
+    else
+        jsonw_int(w, "hostPid", self->host_pid);
+    jsonw_array(w, "children");
+    for (size_t i = 0; self != NULL && i < count; i++) {
+        if (descends(census, count, &census[i], self->host_pid))
+            put_alive(w, &census[i]);
+    }
+    jsonw_end_array(w);
+}
+
+/* As wait(2) has it: the code in the second byte, else the signal and a bit for the core. */
+static void put_wait_status(struct jsonw *w, const struct proc_view *view)
+{
+    if (view->ended && view->end.kind == FACT_EXITED)
+        jsonw_int(w, "waitStatus", (view->end.value & 0xff) << 8);
+    else if (view->ended && view->end.kind == FACT_DIED)
+        jsonw_int(w, "waitStatus", (view->end.value & 0x7f) | (view->end.flag != 0 ? 0x80 : 0));
+    else
+        jsonw_null(w, "waitStatus");
+}
+
+static void put_signals(struct jsonw *w, struct proc *proc, const struct proc_view *view)
+{
+    struct fact facts[PAGE];
+    size_t count = 0, put = 0;
+    bool any = (view->seen & 1u << FACT_SIGNALLED) != 0;
+    jsonw_array(w, "signals");
+    for (uint64_t from = 1; any && put < SIGNALS_MAX; from = facts[count - 1].seq + 1) {
+        count = proc_facts(proc, from, facts, PAGE);
+        for (size_t i = 0; i < count && put < SIGNALS_MAX; i++) {
+            if (facts[i].kind != FACT_SIGNALLED)
+                continue;
+            jsonw_object(w, NULL);
+            put_signal(w, facts[i].value);
+            jsonw_str(w, "by", fact_who_name((enum fact_who) facts[i].who));
+            put_time(w, "at", facts[i].wall_ms);
+            jsonw_end_object(w);
+            put++;
+        }
+        if (count == 0)
+            break;
+    }
+    jsonw_end_array(w);
+}
+
+static void put_life(struct jsonw *w, const struct proc_view *view)
+{
+    jsonw_str(w, "state", vocab_name(&admin_proc_states, (int) view->state));
+    if (view->pid > 0)
+        jsonw_int(w, "pid", view->pid);
+    else
+        jsonw_null(w, "pid");
+    put_time(w, "queuedAt", view->queued_ms);
+    put_time(w, "startedAt", view->started_ms);
+    put_time(w, "endedAt", view->ended_ms);
+    if (view->ended)
+        put_fact(w, "end", &view->end);
+    else
+        jsonw_null(w, "end");
+    put_wait_status(w, view);
+    jsonw_bool(w, "timedOut", view->timed_out);
+    jsonw_bool(w, "signalledByClient", view->signalled_by_client);
+    jsonw_bool(w, "killedByRequest", view->killed_by_request);
+    jsonw_bool(w, "outputHeld", view->output_held);
+    jsonw_bool(w, "stdinOpen", view->stdin_open);
+    jsonw_int(w, "facts", (int64_t) view->facts);
+    jsonw_int(w, "stdoutBytes", (int64_t) view->out_bytes[0]);
+    jsonw_int(w, "stderrBytes", (int64_t) view->out_bytes[1]);
+    jsonw_int(w, "keptFromOffset", (int64_t) view->kept_from_offset);
+}
+
+void put_proc(struct jsonw *w, const char *name, struct proc *proc, const struct census_entry *census, size_t count)
 {
     struct proc_view view;
     proc_get_view(proc, &view);
-    jsonw_object(w, NULL);
+    jsonw_object(w, name);
     jsonw_str(w, "id", proc_id(proc));
     jsonw_str(w, "command", proc_display(proc));
     jsonw_str(w, "cwd", proc_cwd(proc));
-    jsonw_str(w, "state", proc_states[view.state]);
-    if (view.pid > 0)
-        jsonw_int(w, "pid", view.pid);
-    else
-        jsonw_null(w, "pid");
-    put_time(w, "queuedAt", view.queued_ms);
-    put_time(w, "startedAt", view.started_ms);
-    put_time(w, "endedAt", view.ended_ms);
-    if (view.ended)
-        put_fact(w, "end", &view.end);
-    else
-        jsonw_null(w, "end");
-    jsonw_bool(w, "timedOut", view.timed_out);
-    jsonw_bool(w, "signalledByClient", view.signalled_by_client);
-    jsonw_bool(w, "killedByRequest", view.killed_by_request);
-    jsonw_bool(w, "outputHeld", view.output_held);
-    jsonw_bool(w, "stdinOpen", view.stdin_open);
-    jsonw_int(w, "facts", (int64_t) view.facts);
-    jsonw_int(w, "stdoutBytes", (int64_t) view.out_bytes[0]);
-    jsonw_int(w, "stderrBytes", (int64_t) view.out_bytes[1]);
-    jsonw_int(w, "keptFromOffset", (int64_t) view.kept_from_offset);
+    put_life(w, &view);
+    put_kernel_view(w, &view, census, count);
+    put_signals(w, proc, &view);
     jsonw_end_object(w);
 }
 
-static void put_procs(struct jsonw *w, struct sandbox *sandbox)
+/* ---- the list ------------------------------------------------------------------------- */
+
+static void put_census(struct jsonw *w, const struct census_entry *census, size_t count)
+{
+    jsonw_array(w, "alive");
+    for (size_t i = 0; i < count; i++)
+        put_alive(w, &census[i]);
+    jsonw_end_array(w);
+}
+
+static void put_procs(struct answer *a, struct sandbox *sandbox, const struct census_entry *census, size_t alive)
 {
     size_t count = 0;
     struct proc **procs = sandbox_list_procs(sandbox, &count);
-    jsonw_array(w, "processes");
-    for (size_t i = 0; i < count; i++)
-        put_proc(w, procs[i]);
-    jsonw_end_array(w);
+    jsonw_array(&a->w, "processes");
+    for (size_t i = 0; i < count && answer_flush(a); i++)
+        put_proc(&a->w, NULL, procs[i], census, alive);
+    jsonw_end_array(&a->w);
     proc_list_free(procs, count);
 }
 
-static void put_sandbox(struct jsonw *w, struct sandbox *sandbox)
+static void put_sandbox(struct answer *a, struct sandbox *sandbox)
 {
+    struct jsonw *w = &a->w;
+    struct lane *lane = lane_of_owner(sandbox_owner(sandbox));
+    size_t count = 0;
+    struct census_entry *census = sandbox_census(sandbox, &count);
     jsonw_object(w, NULL);
     jsonw_str(w, "id", sandbox_id(sandbox));
-    jsonw_str(w, "state", sandbox_states[sandbox_get_state(sandbox)]);
-    jsonw_str(w, "stopReason", stop_reasons[sandbox_get_stop_reason(sandbox)]);
+    jsonw_str(w, "lane", lane == NULL ? NULL : lane_name(lane));
+    jsonw_str(w, "state", vocab_name(&admin_sandbox_states, (int) sandbox_get_state(sandbox)));
+    jsonw_str(w, "stopReason", vocab_name(&admin_stop_reasons, (int) sandbox_get_stop_reason(sandbox)));
     put_time(w, "createdAt", sandbox_created_ms(sandbox));
     put_time(w, "endedAt", sandbox_ended_ms(sandbox));
-    put_census(w, sandbox);
-    put_procs(w, sandbox);
+    put_census(w, census, count);
+    put_procs(a, sandbox, census, count);
     jsonw_end_object(w);
+    free(census);
 }
 
-void admin_list_processes(void *self, struct exchange *x, const struct route_params *params)
+struct sandbox **call_sandboxes(const struct call *call, size_t *out_count)
 {
-    const struct admin *admin = self;
-    (void) params;
+    const struct owner *owner = call->only == NULL ? NULL : lane_owner(call->only);
+    return engine_list_sandboxes(call->admin->config.engine, owner, NULL, out_count);
+}
+
+void admin_list_processes(struct call *call)
+{
     BUF_AUTO only = BUF_INIT;
-    bool has_filter = query_get(x->query, "sandbox", &only);
+    bool has_filter = call_query(call, PARAM_SANDBOX, &only);
     size_t count = 0;
-    struct sandbox **list = engine_list_sandboxes(admin->config.engine, NULL, &count);
-    bool is_isolated = engine_isolation(admin->config.engine) == ISOLATION_NAMESPACE;
-    BUF_AUTO body = BUF_INIT;
-    struct jsonw w;
-    jsonw_init(&w, &body);
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "isolation", is_isolated ? "namespace" : "none");
-    jsonw_array(&w, "sandboxes");
-    for (size_t i = 0; i < count; i++) {
+    struct sandbox **list = call_sandboxes(call, &count);
+    bool is_isolated = engine_isolation(call->admin->config.engine) == ISOLATION_NAMESPACE;
+    struct answer a;
+    answer_begin(&a, call);
+    jsonw_str(&a.w, "isolation", is_isolated ? "namespace" : "none");
+    jsonw_array(&a.w, "sandboxes");
+    for (size_t i = 0; i < count && answer_flush(&a); i++) {
         if (!has_filter || strcmp(buf_cstr(&only), sandbox_id(list[i])) == 0)
-            put_sandbox(&w, list[i]);
+            put_sandbox(&a, list[i]);
     }
-    jsonw_end_array(&w);
-    jsonw_end_object(&w);
+    jsonw_end_array(&a.w);
     sandbox_list_free(list, count);
-    admin_reply(x, &body);
+    answer_end(&a);
 }
 
 /* ---- one log -------------------------------------------------------------------------- */
@@ -205,7 +275,7 @@ void admin_list_processes(void *self, struct exchange *x, const struct route_par
 static struct proc *find_proc(struct engine *engine, const char *id)
 {
     size_t count = 0;
-    struct sandbox **list = engine_list_sandboxes(engine, NULL, &count);
+    struct sandbox **list = engine_list_sandboxes(engine, NULL, NULL, &count);
     struct proc *found = NULL;
     for (size_t i = 0; i < count && found == NULL; i++)
         found = sandbox_find_proc(list[i], id);
@@ -213,71 +283,42 @@ static struct proc *find_proc(struct engine *engine, const char *id)
     return found;
 }
 
-/* A query number within [1, max]; -1 when it is none. */
-static int get_number(const struct exchange *x, const char *name, uint64_t max, uint64_t *out)
-{
-    BUF_AUTO text = BUF_INIT;
-    if (!query_get(x->query, name, &text))
-        return 0;
-    const char *digits = buf_cstr(&text);
-    size_t len = strspn(digits, "0123456789");
-    errno = 0;
-    unsigned long long v = strtoull(digits, NULL, 10);
-    if (len == 0 || len != text.len || errno != 0 || v < 1 || v > max)
-        return -1;
-    *out = v;
-    return 0;
-}
-
-static void reply_facts(struct exchange *x, struct proc *proc, uint64_t from, uint64_t limit)
+static void reply_facts(struct call *call, struct proc *proc, uint64_t from, uint64_t limit)
 {
     struct proc_view view;
+    struct answer a;
     struct fact *facts = calloc(limit, sizeof *facts);
     if (facts == NULL) {
-        admin_fail(x, 503, "out_of_memory", "%llu facts do not fit into memory", (unsigned long long) limit);
+        call_fail(call, 503, "out_of_memory", "%llu facts do not fit into memory", (unsigned long long) limit);
         return;
     }
     size_t count = proc_facts(proc, from, facts, limit);
     proc_get_view(proc, &view);
     uint64_t last = count > 0 ? facts[count - 1].seq : from - 1;
-    BUF_AUTO body = BUF_INIT;
-    struct jsonw w;
-    jsonw_init(&w, &body);
-    jsonw_object(&w, NULL);
-    jsonw_str(&w, "id", proc_id(proc));
-    jsonw_str(&w, "sandboxId", sandbox_id(proc_sandbox(proc)));
-    jsonw_str(&w, "state", proc_states[view.state]);
-    jsonw_int(&w, "total", (int64_t) view.facts);
-    jsonw_array(&w, "facts");
-    for (size_t i = 0; i < count; i++)
-        put_fact(&w, NULL, &facts[i]);
-    jsonw_end_array(&w);
+    answer_begin(&a, call);
+    jsonw_str(&a.w, "id", proc_id(proc));
+    jsonw_str(&a.w, "sandboxId", sandbox_id(proc_sandbox(proc)));
+    jsonw_str(&a.w, "state", vocab_name(&admin_proc_states, (int) view.state));
+    jsonw_int(&a.w, "total", (int64_t) view.facts);
+    jsonw_array(&a.w, "facts");
+    for (size_t i = 0; i < count && answer_flush(&a); i++)
+        put_fact(&a.w, NULL, &facts[i]);
+    jsonw_end_array(&a.w);
     if (last < view.facts)
-        jsonw_int(&w, "next", (int64_t) last + 1);
+        jsonw_int(&a.w, "next", (int64_t) last + 1);
     else
-        jsonw_null(&w, "next");
-    jsonw_end_object(&w);
+        jsonw_null(&a.w, "next");
     free(facts);
-    admin_reply(x, &body);
+    answer_end(&a);
 }
 
-void admin_list_facts(void *self, struct exchange *x, const struct route_params *params)
+void admin_list_facts(struct call *call)
 {
-    const struct admin *admin = self;
-    uint64_t from = 1, limit = FACTS_DEFAULT;
-    if (get_number(x, "from", INT64_MAX, &from) < 0) {
-        admin_fail(x, 400, "invalid_request", "query parameter from: must be a whole number from 1");
-        return;
-    }
-    if (get_number(x, "limit", FACTS_MAX, &limit) < 0) {
-        admin_fail(x, 400, "invalid_request", "query parameter limit: must be from 1 to %d", FACTS_MAX);
-        return;
-    }
-    struct proc *proc = find_proc(admin->config.engine, params->value[0]);
+    struct proc *proc = find_proc(call->admin->config.engine, call->params.value[0]);
     if (proc == NULL) {
-        admin_fail(x, 404, "not_found", "process %s not found", params->value[0]);
+        call_fail(call, 404, "not_found", "process %s not found", call->params.value[0]);
         return;
     }
-    reply_facts(x, proc, from, limit);
+    reply_facts(call, proc, call_query_int(call, PARAM_FROM, 1), call_query_int(call, PARAM_FACT_LIMIT, FACTS_DEFAULT));
     proc_unref(proc);
 }

@@ -45,6 +45,12 @@ static void write_journal(struct exchange *x, const struct op *op, const char *c
                           op->proc == NULL ? NULL : proc_id(op->proc), command);
 }
 
+void op_note_dialect(struct exchange *x, const char *dialect)
+{
+    if (x->journal > 0)
+        ledger_set_request_op(lane_ledger(x->lane), x->journal, dialect, NULL, NULL, NULL, NULL);
+}
+
 static void note_fault(struct exchange *x)
 {
     const struct strike *s = x->strike;

@@ -34,6 +34,9 @@ enum op_go {
     OP_OVER          /* the exchange is over already: return */
 };
 
+/* Tell the journal that the request is one of this dialect's, whatever becomes of it; NULL: it is not, after all. */
+void op_note_dialect(struct exchange *x, const char *dialect);
+
 enum op_go op_begin(struct exchange *x, const struct op *op);
 
 /* To be called once when the handler has returned, by whoever called it: accounts for the fault that was armed. */

@@ -57,7 +57,8 @@ struct lanes_config {
 };
 
 int lanes_new(struct lanes **out_lanes, const struct lanes_config *config, struct err *err);
-void lanes_free(struct lanes *lanes);                /* after the transports have stopped, before the engine; NULL is fine */
+/* After the transports have stopped, before the engine; stops all sandboxes of lanes.  NULL is fine. */
+void lanes_free(struct lanes *lanes);
 
 /* ---- finding -------------------------------------------------------------------------- */
 

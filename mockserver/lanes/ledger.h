@@ -142,8 +142,8 @@ bool ledger_await_change(struct ledger *ledger, uint64_t *change, int64_t until_
  *   {"type":"fact","lane":"default","number":8,"time_ms":1700000000001,"sandbox":"...","process":"...",
  *    "command":"ls","seq":3,"fact":"out", ...}
  *
- * and more by its kind: started "pid"; out and err "out_seq" and "output":BYTES; stdin "input":BYTES; signalled "signal"
- * (a name), "signal_number", "by"; timed-out "limit_ms"; exited "exit_code"; died "signal", "signal_number",
+ * and more by its kind: started "pid"; out and err "out_seq" and "output":BYTES; stdin "input":BYTES; signalled
+ * "signal" (a name), "signal_number", "by"; timed-out "limit_ms"; exited "exit_code"; died "signal", "signal_number",
  * "core_dumped"; start-failed "errno", "error" (text), "stage"; output-eof "held_by_survivor".
  *
  * BYTES is {"bytes":12,"data":"...","encoding":"utf-8","cut":false}: how many there were; what is kept of them, as text

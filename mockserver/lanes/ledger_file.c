@@ -43,8 +43,8 @@ static int open_fifo(const char *path)
     return fd;
 }
 
-/* A description of our own: O_NONBLOCK on the one that is shared would upset everybody who has it.  That of a plain file
-   must be shared, for its place. */
+/* A description of our own: O_NONBLOCK on the one that is shared would upset everybody who has it.  That of a plain
+   file must be shared, for its place. */
 static int open_stderr(struct err *err)
 {
     struct stat st;

@@ -76,7 +76,9 @@ static bool is_secret_param(const char *name, size_t len)
         if (n == sizeof plain)
             return true;
         bool coded = name[i] == '%' && len - i > 2 && hex_digit(name[i + 1]) >= 0 && hex_digit(name[i + 2]) >= 0;
-        plain[n] = coded ? (char) (hex_digit(name[i + 1]) << 4 | hex_digit(name[i + 2])) : name[i];
+        plain[n] = name[i];
+        if (coded)
+            plain[n] = (char) (hex_digit(name[i + 1]) << 4 | hex_digit(name[i + 2]));
         i += coded ? 3 : 1;
     }
     return redact_is_secret(plain, n);

@@ -47,7 +47,8 @@ void strike_note_bytes(struct strike *strike, uint64_t n);  /* so many more byte
 bool strike_is_due(const struct strike *strike);
 /* How many body bytes may go out before it is due; UINT64_MAX when bytes do not matter. */
 uint64_t strike_room(const struct strike *strike);
-/* It strikes now: say so before the client can see it, since it counts from here on.  Continuous ones (slow, dribble, split) fire with their first byte. */
+/* It strikes now: say so before the client can see it, since it counts from here on.  Continuous ones (slow, dribble,
+   split) fire with their first byte. */
 void strike_fired(struct strike *strike);
 
 /* ms and up to jitter_ms, by the seed: the same in every call for one strike. */

@@ -1,9 +1,8 @@
 #include "lanes/verdict.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "lanes/verdict_priv.h"
 #include "scenario/vocab.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -37,166 +36,6 @@ const char *verdict_check_name(enum verdict_id id)
         [VERDICT_JOURNAL] = "whole-journal",
     };
     return names[id];
-}
-
-/* ---- notes: the ledger in small ----------------------------------------------------------- */
-
-/* A request.  Texts as hashes, 0 for none: they are only compared. */
-struct note {
-    uint64_t number;
-    int64_t begin_ms, end_ms;      /* end 0: open */
-    uint64_t same;                 /* of method, path, query, body */
-    uint64_t sandbox, process;
-    int op;                        /* -1: none was known */
-    int status;
-    enum answer_end end;
-    bool fired, is_get, is_stream;
-};
-
-/* A process is over. */
-struct ending { uint64_t process; int64_t at_ms; };
-
-struct notes {
-    struct note *list;
-    size_t count, room;
-    const struct note **alike;     /* by what is the same, then by number */
-    struct ending *endings;
-    size_t ending_count, ending_room;
-    uint64_t dropped;
-    bool failed;                   /* memory ran out */
-};
-
-/* FNV-1a: for telling apart what a client says, not for keeping secrets. */
-static uint64_t mix(uint64_t hash, const void *data, size_t len)
-{
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return (hash ^ len) * UINT64_C(0x100000001b3);
-}
-
-#define MIX_BEGIN UINT64_C(0xcbf29ce484222325)
-
-static uint64_t hash_text(const char *text)
-{
-    return text == NULL || text[0] == '\0' ? 0 : mix(MIX_BEGIN, text, strlen(text));
-}
-
-static uint64_t hash_request(const struct ledger_request *r)
-{
-    uint64_t hash = mix(MIX_BEGIN, r->method, strlen(r->method));
-    hash = mix(hash, r->path, strlen(r->path));
-    hash = mix(hash, r->query, strlen(r->query));
-    hash = mix(hash, r->body, r->body_kept);
-    return mix(hash, &r->body_len, sizeof r->body_len);
-}
-
-static bool is_stream(const struct ledger_request *r, int op)
-{
-    static const char events[] = "text/event-stream";
-    if (op < 0 || (vocab_ops_streaming & OP_BIT(op)) == 0 || r->status >= 300)
-        return false;
-    return op == OP_PROCESS_STREAM || strncasecmp(r->content_type, events, sizeof events - 1) == 0;
-}
-
-static void *grow(void *list, size_t count, size_t *room, size_t size)
-{
-    if (count < *room)
-        return list;
-    size_t more = *room == 0 ? 256 : *room * 2;
-    void *bigger = reallocarray(list, more, size);
-    *room = bigger == NULL ? *room : more;
-    return bigger;
-}
-
-static bool note_request(struct notes *n, const struct ledger_request *r)
-{
-    struct note *list = grow(n->list, n->count, &n->room, sizeof *list);
-    if (list == NULL)
-        return false;
-    int op = -1;
-    if (r->op[0] != '\0')
-        vocab_find(&vocab_ops, r->op, &op);
-    n->list = list;
-    list[n->count++] = (struct note) {
-        .number = r->number, .begin_ms = r->begin_ms, .end_ms = r->end_ms, .same = hash_request(r),
-        .sandbox = hash_text(r->sandbox), .process = hash_text(r->process), .op = op, .status = r->status,
-        .end = r->end, .fired = r->fault_fired, .is_stream = is_stream(r, op),
-        .is_get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0,
-    };
-    return true;
-}
-
-static bool note_ending(struct notes *n, const struct ledger_fact *f)
-{
-    if (f->fact.kind != FACT_EXITED && f->fact.kind != FACT_DIED && f->fact.kind != FACT_START_FAILED)
-        return true;
-    struct ending *list = grow(n->endings, n->ending_count, &n->ending_room, sizeof *list);
-    if (list == NULL)
-        return false;
-    n->endings = list;
-    list[n->ending_count++] = (struct ending) { hash_text(f->process), f->fact.wall_ms };
-    return true;
-}
-
-static bool note_entry(void *arg, const struct ledger_entry *entry)
-{
-    struct notes *n = arg;
-    n->failed = !(entry->is_request ? note_request(n, &entry->request) : note_ending(n, &entry->fact));
-    return !n->failed;
-}
-
-static int compare_alike(const void *a, const void *b)
-{
-    const struct note *x = *(const struct note *const *) a, *y = *(const struct note *const *) b;
-    if (x->same != y->same)
-        return x->same < y->same ? -1 : 1;
-    return x->number < y->number ? -1 : 1;
-}
-
-static int compare_endings(const void *a, const void *b)
-{
-    const struct ending *x = a, *y = b;
-    return x->process < y->process ? -1 : x->process > y->process;
-}
-
-static int notes_take(struct notes *n, struct ledger *ledger, struct err *err)
-{
-    struct ledger_stats stats;
-    ledger_visit(ledger, 1, note_entry, n);
-    ledger_get_stats(ledger, &stats);
-    n->dropped = stats.dropped;
-    n->alike = calloc(n->count + 1, sizeof *n->alike);
-    if (n->failed || n->alike == NULL)
-        return err_set(err, ERR_NOMEM, 0, "verdict");
-    for (size_t i = 0; i < n->count; i++)
-        n->alike[i] = &n->list[i];
-    qsort(n->alike, n->count, sizeof *n->alike, compare_alike);
-    if (n->ending_count > 0)
-        qsort(n->endings, n->ending_count, sizeof *n->endings, compare_endings);
-    return 0;
-}
-
-static void notes_fini(struct notes *n)
-{
-    free(n->list);
-    free(n->alike);
-    free(n->endings);
-}
-
-/* When the process of this note ended; INT64_MAX: it lives, or nothing is known. */
-static int64_t ended_at(const struct notes *n, uint64_t process)
-{
-    const struct ending key = { .process = process };
-    const struct ending *found =
-        n->ending_count == 0 ? NULL : bsearch(&key, n->endings, n->ending_count, sizeof key, compare_endings);
-    return found == NULL ? INT64_MAX : found->at_ms;
-}
-
-/* The next request that says the same, or NULL. */
-static const struct note *next_alike(const struct notes *n, size_t i)
-{
-    return i + 1 < n->count && n->alike[i + 1]->same == n->alike[i]->same ? n->alike[i + 1] : NULL;
 }
 
 /* ---- findings ----------------------------------------------------------------------------- */
@@ -269,7 +108,7 @@ static void judge_starts(const struct judged *j, struct verdict_check *check)
 {
     size_t lost = 0, twice = 0;
     for (size_t i = 0; i < j->notes->count; i++) {
-        const struct note *first = j->notes->alike[i], *again = next_alike(j->notes, i);
+        const struct note *first = j->notes->alike[i], *again = verdict_next_alike(j->notes, i);
         if (!is_start(first))
             continue;
         exercise(check);
@@ -284,10 +123,10 @@ static void judge_starts(const struct judged *j, struct verdict_check *check)
         twice += word == VERDICT_WARN;
     }
     if (lost > 0)
-        buf_printf(&check->what, "%zu starts were sent again although the first may have happened: its answer was "
-                   "lost, cut or an error; a start is not safe to repeat", lost);
+        buf_printf(&check->what, "starts sent again although the first may have happened (its answer was lost, cut or "
+                   "an error): %zu; a start is not safe to repeat", lost);
     else if (twice > 0)
-        buf_printf(&check->what, "%zu starts were sent twice: at once, right after each other, or after a 503", twice);
+        buf_printf(&check->what, "starts sent twice, at once, right after each other or after a 503: %zu", twice);
     else
         buf_str(&check->what, check->word == VERDICT_PASS ? "no start was sent twice" : "no process was started");
 }
@@ -316,15 +155,15 @@ static void judge_streams(const struct judged *j, struct verdict_check *check)
             find(check, VERDICT_FAIL, note);
             open++;
         } else if (note->end == ANSWER_CLIENT_GONE && note->process != 0 && !note->fired &&
-                   ended_at(j->notes, note->process) > note->end_ms && !is_resumed(j->notes, note)) {
+                   verdict_ended_at(j->notes, note->process) > note->end_ms && !is_resumed(j->notes, note)) {
             find(check, VERDICT_WARN, note);
             left++;
         }
     }
     if (open > 0)
-        buf_printf(&check->what, "%zu streams are still open", open);
+        buf_printf(&check->what, "streams still open: %zu", open);
     if (left > 0)
-        buf_printf(&check->what, "%s%zu streams were left before their end while the process lived on",
+        buf_printf(&check->what, "%sstreams left before their end while the process lived on: %zu",
                    open > 0 ? "; " : "", left);
     if (open + left == 0)
         buf_str(&check->what, check->word == VERDICT_PASS ? "every stream was read to its end" : "no stream was read");
@@ -399,16 +238,16 @@ static void judge_auth(const struct judged *j, struct verdict_check *check)
     }
     const char *between = "";
     if (counts.never > 0) {
-        buf_printf(&check->what, "%zu requests got a 401 and were never repeated with a token that was taken",
+        buf_printf(&check->what, "requests with a 401 that were never repeated with a token that was taken: %zu",
                    counts.never);
         between = "; ";
     }
     if (counts.stubborn > 0) {
-        buf_printf(&check->what, "%s%zu were tried more than twice", between, counts.stubborn);
+        buf_printf(&check->what, "%stried more than twice: %zu", between, counts.stubborn);
         between = "; ";
     }
     if (counts.stormy > 0)
-        buf_printf(&check->what, "%s%zu times a token was asked for more than once after one 401", between,
+        buf_printf(&check->what, "%sa token asked for more than once after a 401: %zu times", between,
                    counts.stormy);
     if (check->what.len == 0)
         buf_str(&check->what, check->word == VERDICT_PASS ? "after every 401 a new token was used"
@@ -431,7 +270,7 @@ static void judge_retries(const struct judged *j, struct verdict_check *check)
 {
     size_t blind = 0, polled = 0;
     for (size_t i = 0; i < j->notes->count; i++) {
-        const struct note *first = j->notes->alike[i], *again = next_alike(j->notes, i);
+        const struct note *first = j->notes->alike[i], *again = verdict_next_alike(j->notes, i);
         if (!is_final(first->status) || first->end_ms == 0)
             continue;
         exercise(check);
@@ -445,9 +284,9 @@ static void judge_retries(const struct judged *j, struct verdict_check *check)
         polled += is_poll;
     }
     if (blind > 0)
-        buf_printf(&check->what, "%zu requests were sent again after an answer that is final (4xx)", blind);
+        buf_printf(&check->what, "requests sent again after an answer that is final (4xx): %zu", blind);
     else if (polled > 0)
-        buf_printf(&check->what, "%zu reads were repeated after a 404 or 410", polled);
+        buf_printf(&check->what, "reads repeated after a 404 or 410: %zu", polled);
     else
         buf_str(&check->what, check->word == VERDICT_PASS ? "nothing was sent again after a final answer (4xx)"
                                                           : "no request got a final answer (4xx)");
@@ -460,11 +299,11 @@ static void judge_routes(const struct judged *j, struct verdict_check *check)
     for (size_t i = 0; i < j->notes->count; i++) {
         const struct note *note = &j->notes->list[i];
         exercise(check);
-        if (note->op < 0 && (note->status == 404 || note->status == 405))
+        if (!note->is_known && (note->status == 404 || note->status == 405))
             find(check, VERDICT_FAIL, note);
     }
     if (check->found > 0)
-        buf_printf(&check->what, "%llu requests were for paths or methods that no API here has",
+        buf_printf(&check->what, "requests for paths or methods that no API here has: %llu",
                    (unsigned long long) check->found);
     else
         buf_str(&check->what, "every request was for something that is known here");
@@ -483,7 +322,7 @@ static void judge_client_errors(const struct judged *j, struct verdict_check *ch
         }
     }
     if (check->found > 0)
-        buf_printf(&check->what, "%llu requests were refused as malformed (400 and the like)",
+        buf_printf(&check->what, "requests refused as malformed (400 and the like): %llu",
                    (unsigned long long) check->found);
     else
         buf_str(&check->what, "no request was refused as malformed");
@@ -511,10 +350,10 @@ static void judge_rules(const struct judged *j, struct verdict_check *check, enu
         exercise(check);
     if (unfired > 0) {
         check->word = word;
-        buf_printf(&check->what, "%zu of %zu %s fired less than planned%s%s", unfired, rules, kind, buf_cstr(&why),
-                   unfired > EXPLAINED ? "; ..." : "");
+        buf_printf(&check->what, "%s that fired less than planned: %zu of %zu%s%s", kind, unfired, rules,
+                   buf_cstr(&why), unfired > EXPLAINED ? "; ..." : "");
     } else if (rules > 0) {
-        buf_printf(&check->what, "all %zu %s fired as planned", rules, kind);
+        buf_printf(&check->what, "all %s fired as planned: %zu", kind, rules);
     } else {
         buf_printf(&check->what, "no scenario has %s", kind);
     }
@@ -538,7 +377,7 @@ static void judge_journal(const struct judged *j, struct verdict_check *check)
         return;
     }
     check->word = VERDICT_WARN;
-    buf_printf(&check->what, "%llu entries had to be dropped for want of room: the other checks did not see them",
+    buf_printf(&check->what, "entries dropped for want of room, which the other checks did not see: %llu",
                (unsigned long long) j->notes->dropped);
 }
 
@@ -572,12 +411,12 @@ int verdict_judge(struct ledger *ledger, struct match *const *matches, size_t ma
                   struct verdict_report *out_report, struct err *err)
 {
     struct notes notes = { 0 };
-    int rc = notes_take(&notes, ledger, err);
+    int rc = verdict_take_notes(&notes, ledger, err);
     if (rc == 0) {
         const struct judged judged = { &notes, matches, match_count };
         judge_all(&judged, out_report);
     }
-    notes_fini(&notes);
+    verdict_drop_notes(&notes);
     return rc;
 }
 

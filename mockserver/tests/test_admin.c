@@ -1,205 +1,69 @@
-/* The admin API on a real engine, through an exchange of the test's own. */
+/* The admin API on a real engine: who may ask, what there is, what runs. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "admin/admin.h"
-#include "base/json.h"
-#include "tests/support/world.h"
+#include "tests/support/admin_world.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
-#define TOKEN "s3cret-token"
-
-/* ---- an exchange that keeps the answer ------------------------------------------------- */
-
-struct fake {
-    struct exchange x;
-    const char *field, *value;       /* the one request header */
-    int status, answers;
-    struct buf headers, body;
-};
-
-static const char *fake_header(struct exchange *x, const char *name)
-{
-    struct fake *f = (struct fake *) x;
-    return f->field != NULL && strcasecmp(f->field, name) == 0 ? f->value : NULL;
-}
-
-static void fake_add_header(struct exchange *x, const char *name, const char *value)
-{
-    buf_printf(&((struct fake *) x)->headers, "%s: %s\n", name, value);
-}
-
-static int fake_reply(struct exchange *x, int status, const char *type, const void *body, size_t len)
-{
-    struct fake *f = (struct fake *) x;
-    f->answers++;
-    f->status = strcmp(type, "application/json") == 0 ? status : -1;
-    buf_add(&f->body, body, len);
-    x->answered = true;
-    return 0;
-}
-
-static const struct exchange_ops fake_ops = {
-    .header = fake_header, .add_header = fake_add_header, .reply = fake_reply,
-};
-
-static struct admin *admin;
-static struct fake *current;         /* what is being asked, for the callbacks */
-static int resets, shutdowns;
-static bool answered_before_reset, answered_before_shutdown;
-
-static void note_reset(void *arg)
-{
-    struct world *w = arg;
-    resets++;
-    answered_before_reset = current->x.answered;
-    engine_reset(w->engine);
-}
-
-static void note_shutdown(void *arg)
-{
-    (void) arg;
-    shutdowns++;
-    answered_before_shutdown = current->x.answered;
-}
-
-/* Ask, with the right token unless the fake has a header already. */
-static void ask(struct fake *f, const char *method, const char *path, const char *query)
-{
-    if (f->field == NULL) {
-        f->field = "Authorization";
-        f->value = "Bearer " TOKEN;
-    }
-    f->x = (struct exchange) { .ops = &fake_ops, .method = method, .path = path, .query = query, .host = "",
-                               .base_url = "" };
-    buf_clear(&f->headers);
-    buf_clear(&f->body);
-    f->answers = 0;
-    current = f;
-    admin_handle(admin, &f->x);
-    assert_int_equal(f->answers, 1);
-}
-
-static void fake_fini(struct fake *f)
-{
-    buf_fini(&f->headers);
-    buf_fini(&f->body);
-}
-
-#define FAKE __attribute__((cleanup(fake_fini))) struct fake
-
-static void free_json(cJSON **json)
-{
-    json_free(*json);
-}
-
-#define JSON __attribute__((cleanup(free_json))) cJSON
-
-static cJSON *parse(const struct fake *f)
-{
-    struct err err = ERR_INIT;
-    cJSON *json = json_parse(buf_cstr(&f->body), f->body.len, &err);
-    if (json == NULL)
-        fail_msg("%s: %s", err.text, buf_cstr(&f->body));
-    return json;
-}
-
-static const char *text_of(const cJSON *object, const char *name)
-{
-    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsString(member))
-        fail_msg("no text %s", name);
-    return member->valuestring;
-}
-
-static int number_of(const cJSON *object, const char *name)
-{
-    const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
-    if (!cJSON_IsNumber(member))
-        fail_msg("no number %s", name);
-    return (int) member->valuedouble;
-}
-
-static const cJSON *item(const cJSON *object, const char *array, int index)
-{
-    const cJSON *found = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(object, array), index);
-    if (found == NULL)
-        fail_msg("no %s[%d]", array, index);
-    return found;
-}
-
-static int setup(void **state)
-{
-    struct err err = ERR_INIT;
-    if (world_setup(state) != 0)
-        return -1;
-    struct admin_config config = { .engine = ((struct world *) *state)->engine, .token = TOKEN, .reset = note_reset,
-                                   .shutdown = note_shutdown, .arg = *state };
-    resets = shutdowns = 0;
-    return admin_new(&admin, &config, &err);
-}
-
-static int teardown(void **state)
-{
-    admin_free(admin);
-    return world_teardown(state);
-}
 
 /* ---- who may ---------------------------------------------------------------------------- */
 
 static void nothing_is_told_without_the_token(void **state)
 {
-    (void) state;
+    struct admin_world *w = *state;
     static const struct { const char *field, *value; } keys[] = {
         { "X-Nothing", "" },
         { "Authorization", "" },
         { "Authorization", "Bearer" },
         { "Authorization", "Bearer " },
         { "Authorization", "Bearer wrong" },
-        { "Authorization", "Bearer " TOKEN "x" },
+        { "Authorization", "Bearer " ADMIN_TOKEN "x" },
         { "Authorization", "Bearer S3cret-token" },
-        { "Authorization", "Basic " TOKEN },
-        { "Authorization", TOKEN },
+        { "Authorization", "Basic " ADMIN_TOKEN },
+        { "Authorization", ADMIN_TOKEN },
         { "X-Standbox-Token", "" },
         { "X-Standbox-Token", "s3cret-toke" },
     };
     static const struct { const char *method, *path; } requests[] = {
-        { "GET", "/__admin" },     { "GET", "/__admin/health" },  { "POST", "/__admin/reset" },
-        { "GET", "/__admin/nope" }, { "PUT", "/__admin/health" }, { "POST", "/__admin/shutdown" },
+        { "GET", "/__admin" },       { "GET", "/__admin/health" },  { "POST", "/__admin/reset" },
+        { "GET", "/__admin/nope" },  { "PUT", "/__admin/health" },  { "POST", "/__admin/shutdown" },
+        { "GET", "/__admin/docs" },  { "GET", "/__admin/docs/openapi.json" },
+        { "GET", "/__admin/ledger" }, { "GET", "/__admin/lanes/nope" }, { "GET", "/__admin/health?bad=1" },
+        { "POST", "/__admin/scenarios" },
     };
     BUF_AUTO first = BUF_INIT;
     for (size_t i = 0; i < COUNT(keys) * COUNT(requests); i++) {
-        FAKE f = { .field = keys[i / COUNT(requests)].field, .value = keys[i / COUNT(requests)].value };
-        ask(&f, requests[i % COUNT(requests)].method, requests[i % COUNT(requests)].path, "");
-        assert_int_equal(f.status, 401);
-        assert_non_null(strstr(f.headers.data, "WWW-Authenticate: Bearer"));
-        assert_null(strstr(f.headers.data, "Allow"));
+        ASKED *a = admin_ask_as(w, requests[i % COUNT(requests)].method, requests[i % COUNT(requests)].path,
+                                keys[i / COUNT(requests)].field, keys[i / COUNT(requests)].value);
+        assert_int_equal(a->f.status, 401);
+        assert_non_null(strstr(a->headers.data, "WWW-Authenticate: Bearer"));
+        assert_null(strstr(a->headers.data, "Allow"));
         if (i == 0)
-            buf_str(&first, f.body.data);
-        assert_string_equal(f.body.data, first.data);
+            buf_str(&first, a->f.body.data);
+        assert_string_equal(a->f.body.data, first.data);
     }
-    assert_int_equal(resets + shutdowns, 0);
+    assert_int_equal(w->shutdowns, 0);
+    assert_int_equal(sandbox_get_state(w->sandbox), SANDBOX_ACTIVE);
 }
 
 static void token_is_taken_in_both_headers(void **state)
 {
-    (void) state;
+    struct admin_world *w = *state;
     static const struct { const char *field, *value; } keys[] = {
-        { "Authorization", "Bearer " TOKEN }, { "authorization", "bearer  " TOKEN }, { "X-Standbox-Token", TOKEN },
+        { "Authorization", "Bearer " ADMIN_TOKEN },
+        { "authorization", "bearer  " ADMIN_TOKEN },
+        { "X-Standbox-Token", ADMIN_TOKEN },
     };
     for (size_t i = 0; i < COUNT(keys); i++) {
-        FAKE f = { .field = keys[i].field, .value = keys[i].value };
-        ask(&f, "GET", "/__admin/health", "");
-        assert_int_equal(f.status, 200);
+        ASKED *a = admin_ask_as(w, "GET", "/__admin/health", keys[i].field, keys[i].value);
+        assert_int_equal(a->f.status, 200);
     }
 }
 
@@ -234,114 +98,182 @@ static void only_admin_paths_are_claimed(void **state)
 
 static void unknown_path_is_404_and_wrong_method_405(void **state)
 {
-    (void) state;
-    FAKE f = { .field = NULL };
-    ask(&f, "GET", "/__admin/nope", "");
-    assert_int_equal(f.status, 404);
-    ask(&f, "POST", "/__admin/health", "");
-    assert_int_equal(f.status, 405);
-    assert_string_equal(f.headers.data, "Allow: GET\n");
-    ask(&f, "GET", "/__admin/reset", "");
-    assert_int_equal(f.status, 405);
-    assert_string_equal(f.headers.data, "Allow: POST\n");
-    assert_int_equal(resets, 0);
+    struct admin_world *w = *state;
+    static const struct { const char *method, *path; int status; const char *allow; } rows[] = {
+        { "GET", "/__admin/nope", 404, NULL },
+        { "POST", "/__admin/health", 405, "Allow: GET\n" },
+        { "GET", "/__admin/reset", 405, "Allow: POST\n" },
+        { "PUT", "/__admin/scenarios", 405, "Allow: GET, POST, DELETE\n" },
+        { "PATCH", "/__admin/lanes/x", 405, "Allow: GET, DELETE\n" },
+        { "GET", "/__admin/lanes/x/y/z", 404, NULL },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ASKED *a = admin_ask(w, rows[i].method, rows[i].path, NULL);
+        assert_int_equal(a->f.status, rows[i].status);
+        if (rows[i].allow != NULL)
+            assert_string_equal(a->headers.data, rows[i].allow);
+    }
+    assert_int_equal(sandbox_get_state(w->sandbox), SANDBOX_ACTIVE);
 }
 
 static void routes_are_listed_and_every_listed_one_exists(void **state)
 {
-    (void) state;
-    FAKE f = { .field = NULL };
-    ask(&f, "GET", "/__admin", "");
-    assert_int_equal(f.status, 200);
-    JSON *json = parse(&f);
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, "routes");
-    assert_int_equal(cJSON_GetArraySize(list), 7);
+    struct admin_world *w = *state;
+    ASKED *a = admin_ask(w, "GET", "/__admin", NULL);
     const cJSON *row;
-    cJSON_ArrayForEach(row, list) {
-        FAKE probe = { .field = NULL };
-        ask(&probe, "BREW", text_of(row, "path"), "");
-        assert_int_equal(probe.status, 405);
-        assert_non_null(strstr(probe.headers.data, text_of(row, "method")));
+    assert_in_range(json_length(a->json, "routes"), 40, 100);
+    cJSON_ArrayForEach(row, cJSON_GetObjectItem(a->json, "routes")) {
+        ASKED *probe = admin_ask(w, "BREW", json_text(row, "path"), NULL);
+        assert_int_equal(probe->f.status, 405);
+        assert_non_null(strstr(probe->headers.data, json_text(row, "method")));
     }
+}
+
+static void unknown_query_parameters_are_refused(void **state)
+{
+    struct admin_world *w = *state;
+    static const struct { const char *method, *target, *says; } rows[] = {
+        { "POST", "/__admin/reset?lnae=other", "unknown query parameter \\\"lnae\\\": did you mean \\\"lane\\\"?" },
+        { "GET", "/__admin/health?x=1", "/__admin/health takes none" },
+        { "GET", "/__admin/requests?limit=1&wrong", "unknown query parameter \\\"wrong\\\"" },
+        { "GET", "/__admin/requests?limit=0", "query parameter limit: must be a whole number from 1 to 10000" },
+        { "GET", "/__admin/ledger?type=facts", "query parameter type: must be fact or request" },
+        { "GET", "/__admin/requests?since=yesterday", "query parameter since" },
+        { "GET", "/__admin/processes?lane=a%20b%00c", "NUL" },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ASKED *a = admin_ask(w, rows[i].method, rows[i].target, NULL);
+        assert_int_equal(a->f.status, 400);
+        if (strstr(buf_cstr(&a->f.body), rows[i].says) == NULL)
+            fail_msg("%s: %s", rows[i].target, buf_cstr(&a->f.body));
+    }
+    assert_int_equal(sandbox_get_state(w->sandbox), SANDBOX_ACTIVE);
 }
 
 static void health_and_version_answer(void **state)
 {
-    (void) state;
-    FAKE f = { .field = NULL };
-    ask(&f, "GET", "/__admin/health", "");
-    JSON *health = parse(&f);
-    assert_string_equal(text_of(health, "status"), "healthy");
-    assert_in_range(number_of(health, "uptimeInSeconds"), 0, 60);
-    ask(&f, "GET", "/__admin/version", "");
-    JSON *version = parse(&f);
-    assert_string_equal(text_of(version, "version"), text_of(health, "version"));
+    struct admin_world *w = *state;
+    ASKED *health = admin_ask(w, "GET", "/__admin/health", NULL);
+    assert_string_equal(json_text(health->json, "status"), "healthy");
+    assert_in_range(json_number(health->json, "uptimeInSeconds"), 0, 60);
+    ASKED *version = admin_ask(w, "GET", "/__admin/version", NULL);
+    assert_string_equal(json_text(version->json, "version"), json_text(health->json, "version"));
 }
 
 /* ---- what runs --------------------------------------------------------------------------- */
 
-static const cJSON *find_alive(const cJSON *sandbox, const char *comm)
+static const cJSON *find_alive(const cJSON *list, const char *comm)
 {
     const cJSON *entry;
-    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(sandbox, "alive")) {
-        if (strcmp(text_of(entry, "comm"), comm) == 0)
+    cJSON_ArrayForEach(entry, list) {
+        if (strcmp(json_text(entry, "comm"), comm) == 0)
             return entry;
     }
     return NULL;
 }
 
+/* Of the lane's sandbox, not of the other one. */
+static pid_t await_comm(struct admin_world *w, const char *comm)
+{
+    struct world own = *w->base;
+    own.sandbox = w->sandbox;
+    return world_await_comm(&own, comm);
+}
+
+static struct asked *ask_sandbox(struct admin_world *w)
+{
+    char target[128];
+    snprintf(target, sizeof target, "/__admin/processes?sandbox=%s", sandbox_id(w->sandbox));
+    return admin_ask(w, "GET", target, NULL);
+}
+
 static void processes_show_the_kernels_truth_beside_the_log(void **state)
 {
-    struct world *w = *state;
-    struct proc *p = world_start_line(w, "setsid sleep 600 & exec cat /dev/zero | tail -c 1");
-    pid_t hidden = world_await_comm(w, "sleep");
-    /* The kernel may show the child before the log does. */
-    assert_int_equal(proc_wait_state(p, PROC_RUNNING, world_deadline(w), NULL, NULL, NULL), 0);
-    FAKE f = { .field = NULL };
-    ask(&f, "GET", "/__admin/processes", "");
-    JSON *json = parse(&f);
-    assert_string_equal(text_of(json, "isolation"), world_isolation() == ISOLATION_NONE ? "none" : "namespace");
-    const cJSON *sandbox = item(json, "sandboxes", 0), *logged = item(sandbox, "processes", 0);
-    assert_string_equal(text_of(sandbox, "id"), sandbox_id(w->sandbox));
-    assert_string_equal(text_of(sandbox, "state"), "active");
-    assert_string_equal(text_of(logged, "id"), proc_id(p));
-    assert_string_equal(text_of(logged, "state"), "running");
-    assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(logged, "end")));
-    const cJSON *alive = find_alive(sandbox, "sleep");
+    struct admin_world *w = *state;
+    struct proc *p = admin_world_start(w, "setsid sleep 600 & cat /dev/zero | tail -c 1");
+    world_await_fact(p, FACT_STARTED);
+    pid_t hidden = await_comm(w, "sleep");
+    await_comm(w, "tail");
+    ASKED *a = ask_sandbox(w);
+    const cJSON *sandbox = json_item(a->json, "sandboxes", 0), *logged = json_item(sandbox, "processes", 0);
+    assert_string_equal(json_text(a->json, "isolation"), world_isolation() == ISOLATION_NONE ? "none" : "namespace");
+    assert_string_equal(json_text(sandbox, "lane"), "default");
+    assert_string_equal(json_text(sandbox, "state"), "active");
+    assert_string_equal(json_text(logged, "id"), proc_id(p));
+    assert_string_equal(json_text(logged, "state"), "running");
+    assert_true(json_is_null(logged, "end"));
+    assert_true(json_is_null(logged, "waitStatus"));
+    assert_int_equal(json_length(logged, "signals"), 0);
+    const cJSON *alive = find_alive(cJSON_GetObjectItem(sandbox, "alive"), "sleep");
     assert_non_null(alive);
-    assert_int_equal(number_of(alive, "hostPid"), hidden);
-    assert_true(cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(alive, "isKeeper")));
+    assert_int_equal(json_number(alive, "hostPid"), hidden);
+    assert_false(json_bool(alive, "isKeeper"));
+    const cJSON *children = cJSON_GetObjectItem(logged, "children"), *tail = find_alive(children, "tail");
+    assert_non_null(tail);
+    assert_int_equal(json_number(tail, "hostParentPid"), json_number(logged, "hostPid"));
+    assert_non_null(find_alive(children, "sleep"));
+    assert_null(find_alive(children, "standbox-keeper"));
 
     struct err err = ERR_INIT;
     assert_int_equal(sandbox_stop(w->sandbox, STOP_REQUEST, &err), 0);
-    ask(&f, "GET", "/__admin/processes", "");
-    JSON *after = parse(&f);
-    sandbox = item(after, "sandboxes", 0);
-    assert_string_equal(text_of(sandbox, "state"), "closed");
-    assert_string_equal(text_of(sandbox, "stopReason"), "request");
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(sandbox, "alive")), 0);
+    ASKED *after = ask_sandbox(w);
+    sandbox = json_item(after->json, "sandboxes", 0);
+    assert_string_equal(json_text(sandbox, "state"), "closed");
+    assert_string_equal(json_text(sandbox, "stopReason"), "request");
+    assert_int_equal(json_length(sandbox, "alive"), 0);
     proc_unref(p);
 }
 
-static void list_can_be_narrowed_to_one_sandbox(void **state)
+static void process_shows_its_signals_and_wait_status(void **state)
 {
-    struct world *w = *state;
-    char query[128];
-    FAKE f = { .field = NULL };
-    snprintf(query, sizeof query, "sandbox=%s", sandbox_id(w->sandbox));
-    ask(&f, "GET", "/__admin/processes", query);
-    JSON *one = parse(&f);
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(one, "sandboxes")), 1);
-    ask(&f, "GET", "/__admin/processes", "sandbox=other");
-    JSON *none = parse(&f);
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(none, "sandboxes")), 0);
+    struct admin_world *w = *state;
+    static const struct { const char *line; int status; } ends[] = {
+        { "exit 3", 3 << 8 }, { "kill -9 $$", 9 }, { "exit 0", 0 },
+    };
+    struct err err = ERR_INIT;
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        struct proc *p = admin_world_start(w, ends[i].line);
+        assert_int_equal(proc_wait_state(p, PROC_FINISHED, world_deadline(w->base), NULL, NULL, &err), 0);
+        ASKED *a = ask_sandbox(w);
+        const cJSON *logged = json_item(json_item(a->json, "sandboxes", 0), "processes", 0);
+        assert_string_equal(json_text(logged, "id"), proc_id(p));
+        assert_int_equal(json_number(logged, "waitStatus"), ends[i].status);
+        assert_true(json_is_null(logged, "hostPid"));
+        proc_unref(p);
+    }
+    struct proc *p = admin_world_start(w, "trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done");
+    world_await_output(p, "ready");
+    assert_int_equal(proc_signal(p, 15, WHO_CLIENT, &err), 0);
+    assert_int_equal(proc_wait_state(p, PROC_FINISHED, world_deadline(w->base), NULL, NULL, &err), 0);
+    ASKED *a = ask_sandbox(w);
+    const cJSON *logged = json_item(json_item(a->json, "sandboxes", 0), "processes", 0);
+    assert_int_equal(json_length(logged, "signals"), 1);
+    const cJSON *signal = json_item(logged, "signals", 0);
+    assert_string_equal(json_text(signal, "signal"), "TERM");
+    assert_string_equal(json_text(signal, "by"), "client");
+    assert_int_equal(json_number(logged, "waitStatus"), 7 << 8);
+    proc_unref(p);
+}
+
+static void list_can_be_narrowed_to_one_sandbox_or_lane(void **state)
+{
+    struct admin_world *w = *state;
+    ASKED *all = admin_ask(w, "GET", "/__admin/processes", NULL);
+    assert_int_equal(json_length(all->json, "sandboxes"), 2);
+    ASKED *one = ask_sandbox(w);
+    assert_int_equal(json_length(one->json, "sandboxes"), 1);
+    ASKED *lane = admin_ask(w, "GET", "/__admin/processes?lane=default", NULL);
+    assert_int_equal(json_length(lane->json, "sandboxes"), 1);
+    assert_string_equal(json_text(json_item(lane->json, "sandboxes", 0), "id"), sandbox_id(w->sandbox));
+    ASKED *none = admin_ask(w, "GET", "/__admin/processes?sandbox=other", NULL);
+    assert_int_equal(json_length(none->json, "sandboxes"), 0);
 }
 
 static const cJSON *find_fact(const cJSON *json, const char *kind)
 {
     const cJSON *fact;
-    cJSON_ArrayForEach(fact, cJSON_GetObjectItemCaseSensitive(json, "facts")) {
-        if (strcmp(text_of(fact, "kind"), kind) == 0)
+    cJSON_ArrayForEach(fact, cJSON_GetObjectItem(json, "facts")) {
+        if (strcmp(json_text(fact, "kind"), kind) == 0)
             return fact;
     }
     fail_msg("no fact %s", kind);
@@ -350,51 +282,46 @@ static const cJSON *find_fact(const cJSON *json, const char *kind)
 
 static void facts_tell_the_whole_story(void **state)
 {
-    struct world *w = *state;
-    struct proc *p = proc_ref(world_start_line(w, "printf hello; printf no >&2; exit 3"));
+    struct admin_world *w = *state;
+    struct proc *p = proc_ref(admin_world_start(w, "printf hello; printf no >&2; exit 3"));
     OUTCOME o = world_finish(p);
-    FAKE f = { .field = NULL };
-    char path[128];
-    snprintf(path, sizeof path, "/__admin/processes/%s/facts", proc_id(p));
-    ask(&f, "GET", path, "");
-    assert_int_equal(f.status, 200);
-    JSON *json = parse(&f);
-    assert_string_equal(text_of(json, "sandboxId"), sandbox_id(w->sandbox));
+    char target[128];
+    snprintf(target, sizeof target, "/__admin/processes/%s/facts", proc_id(p));
+    ASKED *a = admin_ask(w, "GET", target, NULL);
+    assert_int_equal(a->f.status, 200);
+    assert_string_equal(json_text(a->json, "sandboxId"), sandbox_id(w->sandbox));
     assert_int_equal(o.view.facts, 6);
-    assert_int_equal(number_of(json, "total"), 6);
-    assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(json, "next")));
+    assert_int_equal(json_number(a->json, "total"), 6);
+    assert_true(json_is_null(a->json, "next"));
     for (int i = 0; i < 6; i++)
-        assert_int_equal(number_of(item(json, "facts", i), "seq"), i + 1);
-    assert_int_equal(number_of(find_fact(json, "queued"), "seq"), 1);
-    assert_int_equal(number_of(find_fact(json, "started"), "pid"), o.view.pid);
-    assert_int_equal(number_of(find_fact(json, "out"), "bytes"), 5);
-    assert_int_equal(number_of(find_fact(json, "err"), "bytes"), 2);
-    assert_int_equal(number_of(find_fact(json, "exited"), "code"), 3);
-    assert_true(cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(find_fact(json, "output-eof"), "heldBySurvivor")));
+        assert_int_equal(json_number(json_item(a->json, "facts", i), "seq"), i + 1);
+    assert_int_equal(json_number(find_fact(a->json, "queued"), "seq"), 1);
+    assert_int_equal(json_number(find_fact(a->json, "started"), "pid"), o.view.pid);
+    assert_int_equal(json_number(find_fact(a->json, "out"), "bytes"), 5);
+    assert_int_equal(json_number(find_fact(a->json, "err"), "bytes"), 2);
+    assert_int_equal(json_number(find_fact(a->json, "exited"), "code"), 3);
+    assert_false(json_bool(find_fact(a->json, "output-eof"), "heldBySurvivor"));
     proc_unref(p);
 }
 
 static void facts_come_in_pages(void **state)
 {
-    struct world *w = *state;
-    struct proc *p = proc_ref(world_start_line(w, "kill -9 $$"));
+    struct admin_world *w = *state;
+    struct proc *p = proc_ref(admin_world_start(w, "kill -9 $$"));
     OUTCOME o = world_finish(p);
-    FAKE f = { .field = NULL };
-    char path[128], query[64] = "limit=1";
-    snprintf(path, sizeof path, "/__admin/processes/%s/facts", proc_id(p));
+    char target[192];
     unsigned pages = 0;
     bool has_death = false;
     for (bool more = true; more; pages++) {
-        ask(&f, "GET", path, query);
-        JSON *json = parse(&f);
-        const cJSON *fact = item(json, "facts", 0), *next = cJSON_GetObjectItemCaseSensitive(json, "next");
-        assert_int_equal(number_of(fact, "seq"), pages + 1);
-        if (strcmp(text_of(fact, "kind"), "died") == 0) {
+        snprintf(target, sizeof target, "/__admin/processes/%s/facts?limit=1&from=%u", proc_id(p), pages + 1);
+        ASKED *a = admin_ask(w, "GET", target, NULL);
+        const cJSON *fact = json_item(a->json, "facts", 0);
+        assert_int_equal(json_number(fact, "seq"), pages + 1);
+        if (strcmp(json_text(fact, "kind"), "died") == 0) {
             has_death = true;
-            assert_string_equal(text_of(fact, "signal"), "KILL");
+            assert_string_equal(json_text(fact, "signal"), "KILL");
         }
-        more = cJSON_IsNumber(next);
-        snprintf(query, sizeof query, "limit=1&from=%u", pages + 2);
+        more = !json_is_null(a->json, "next");
     }
     assert_int_equal(pages, o.view.facts);
     assert_true(has_death);
@@ -403,23 +330,23 @@ static void facts_come_in_pages(void **state)
 
 static void bad_questions_about_facts_are_refused(void **state)
 {
-    struct world *w = *state;
+    struct admin_world *w = *state;
     static const char *const queries[] = {
         "from=0", "from=-1", "from=x", "from=", "limit=0", "limit=10001", "limit=99999999999999999999", "from=1x",
     };
-    struct proc *p = world_start_line(w, "true");
-    FAKE f = { .field = NULL };
-    char path[128];
-    snprintf(path, sizeof path, "/__admin/processes/%s/facts", proc_id(p));
+    struct proc *p = admin_world_start(w, "true");
+    char target[192];
     for (size_t i = 0; i < COUNT(queries); i++) {
-        ask(&f, "GET", path, queries[i]);
-        assert_int_equal(f.status, 400);
+        snprintf(target, sizeof target, "/__admin/processes/%s/facts?%s", proc_id(p), queries[i]);
+        ASKED *a = admin_ask(w, "GET", target, NULL);
+        assert_int_equal(a->f.status, 400);
     }
-    ask(&f, "GET", "/__admin/processes/proc_nope/facts", "");
-    assert_int_equal(f.status, 404);
-    assert_non_null(strstr(f.body.data, "not found"));
-    ask(&f, "GET", path, "from=1000");
-    assert_int_equal(f.status, 200);
+    ASKED *none = admin_ask(w, "GET", "/__admin/processes/proc_nope/facts", NULL);
+    assert_int_equal(none->f.status, 404);
+    assert_non_null(strstr(none->f.body.data, "not found"));
+    snprintf(target, sizeof target, "/__admin/processes/%s/facts?from=1000", proc_id(p));
+    ASKED *late = admin_ask(w, "GET", target, NULL);
+    assert_int_equal(late->f.status, 200);
     proc_unref(p);
 }
 
@@ -427,32 +354,44 @@ static void bad_questions_about_facts_are_refused(void **state)
 
 static void reset_is_over_when_it_answers(void **state)
 {
-    struct world *w = *state;
-    struct proc *p = world_start_line(w, "exec sleep 600");
-    pid_t pid = world_await_comm(w, "sleep");
-    FAKE f = { .field = NULL };
-    ask(&f, "POST", "/__admin/reset", "");
-    assert_int_equal(f.status, 200);
-    assert_int_equal(resets, 1);
-    assert_false(answered_before_reset);
+    struct admin_world *w = *state;
+    struct proc *p = admin_world_start(w, "exec sleep 600");
+    pid_t pid = await_comm(w, "sleep");
+    ASKED *a = admin_ask(w, "POST", "/__admin/reset", NULL);
+    assert_int_equal(a->f.status, 200);
     assert_true(world_await_death(pid, 0));
-    ask(&f, "GET", "/__admin/processes", "");
-    JSON *json = parse(&f);
-    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(json, "sandboxes")), 0);
+    ASKED *list = admin_ask(w, "GET", "/__admin/processes?lane=default", NULL);
+    assert_int_equal(json_length(list->json, "sandboxes"), 0);
     proc_unref(p);
+}
+
+static void reset_of_a_lane_leaves_the_others_alone(void **state)
+{
+    struct admin_world *w = *state;
+    struct err err = ERR_INIT;
+    struct lane *other = NULL;
+    struct sandbox *theirs = NULL;
+    assert_int_equal(lanes_get(w->lanes, "other", true, &other, &err), 0);
+    struct sandbox_spec spec = { .owner = lane_owner(other), .dialect = "test", .user = "tester" };
+    assert_int_equal(sandbox_create(w->base->engine, &spec, &theirs, &err), 0);
+    ASKED *a = admin_ask(w, "POST", "/__admin/reset?lane=other", NULL);
+    assert_int_equal(a->f.status, 200);
+    assert_int_equal(sandbox_get_state(theirs), SANDBOX_CLOSED);
+    assert_int_equal(sandbox_get_state(w->sandbox), SANDBOX_ACTIVE);
+    sandbox_unref(theirs);
+    lane_unref(other);
 }
 
 static void shutdown_answers_first(void **state)
 {
-    (void) state;
-    FAKE f = { .field = NULL };
-    ask(&f, "POST", "/__admin/shutdown", "");
-    assert_int_equal(f.status, 200);
-    assert_int_equal(shutdowns, 1);
-    assert_true(answered_before_shutdown);
+    struct admin_world *w = *state;
+    ASKED *a = admin_ask(w, "POST", "/__admin/shutdown", NULL);
+    assert_int_equal(a->f.status, 200);
+    assert_int_equal(w->shutdowns, 1);
+    assert_true(w->answered_before_shutdown);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, admin_world_setup, admin_world_teardown)
 
 int main(void)
 {
@@ -463,13 +402,16 @@ int main(void)
         cmocka_unit_test(only_admin_paths_are_claimed),
         TEST(unknown_path_is_404_and_wrong_method_405),
         TEST(routes_are_listed_and_every_listed_one_exists),
+        TEST(unknown_query_parameters_are_refused),
         TEST(health_and_version_answer),
         TEST(processes_show_the_kernels_truth_beside_the_log),
-        TEST(list_can_be_narrowed_to_one_sandbox),
+        TEST(process_shows_its_signals_and_wait_status),
+        TEST(list_can_be_narrowed_to_one_sandbox_or_lane),
         TEST(facts_tell_the_whole_story),
         TEST(facts_come_in_pages),
         TEST(bad_questions_about_facts_are_refused),
         TEST(reset_is_over_when_it_answers),
+        TEST(reset_of_a_lane_leaves_the_others_alone),
         TEST(shutdown_answers_first),
     };
     return world_run_modes("admin", tests, COUNT(tests));

@@ -127,6 +127,7 @@ void hb_reply(struct exchange *x, const struct buf *body)
 
 void hb_fail_route(struct exchange *x, enum route_result result)
 {
+    op_note_dialect(x, NULL);
     if (result == ROUTE_NO_METHOD)
         hb_fail(x, 405, "method_not_allowed", "method %s is not allowed for %s", x->method, x->path);
     else

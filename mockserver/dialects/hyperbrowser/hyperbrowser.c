@@ -189,6 +189,7 @@ static void handle(void *self, struct exchange *x)
     char id[UUID_LENGTH + 1];
     int port = 0;
     bool is_host_form = host_names_sandbox(hb, x->host, id, &port);
+    op_note_dialect(x, HB_NAME);
     if (is_host_form && port > 0)
         handle_port(hb, x, id, port);
     else if (is_host_form && is_below(x->path, "/sandbox"))
