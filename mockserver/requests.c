@@ -74,7 +74,23 @@ static void note_bytes(struct exchange *x, const void *data, size_t len)
     ledger_add_answer_bytes(lane_ledger(x->lane), x->journal, data, len);
 }
 
-static const struct observer journal = { note_body, note_answer, note_bytes };
+/* In the ledger before the client can know: whoever has an answer finds it there whole. */
+static void note_end(struct exchange *x, enum exchange_end end)
+{
+    static const enum answer_end ends[] = {
+        [EXCHANGE_COMPLETE] = ANSWER_COMPLETE, [EXCHANGE_CUT] = ANSWER_CUT,
+        [EXCHANGE_RESET] = ANSWER_RESET,       [EXCHANGE_CLIENT_GONE] = ANSWER_CLIENT_GONE,
+        [EXCHANGE_NO_ANSWER] = ANSWER_NONE,
+    };
+    if (x->journal == 0)
+        return;
+    op_note_fault(x);
+    ledger_end_request(lane_ledger(x->lane), x->journal, ends[end]);
+    x->observer = NULL;
+    x->journal = 0;
+}
+
+static const struct observer journal = { note_body, note_answer, note_bytes, note_end };
 
 static void begin_journal(struct exchange *x)
 {
@@ -86,18 +102,6 @@ static void begin_journal(struct exchange *x)
     x->journal =
         ledger_begin_request(lane_ledger(x->lane), x->request_id, x->method, x->path, x->query, headers, count);
     x->observer = &journal;
-}
-
-static void end_journal(struct exchange *x)
-{
-    static const enum answer_end ends[] = {
-        [EXCHANGE_COMPLETE] = ANSWER_COMPLETE, [EXCHANGE_CUT] = ANSWER_CUT,
-        [EXCHANGE_RESET] = ANSWER_RESET,       [EXCHANGE_CLIENT_GONE] = ANSWER_CLIENT_GONE,
-        [EXCHANGE_NO_ANSWER] = ANSWER_NONE,
-    };
-    ledger_end_request(lane_ledger(x->lane), x->journal, ends[x->ops->how_ended(x)]);
-    x->observer = NULL;
-    x->journal = 0;
 }
 
 /* ---- answering ------------------------------------------------------------------------------ */
@@ -126,8 +130,8 @@ static void answer(struct lane *lane, struct exchange *x)
         refuse_path(x);
     else
         dialect->handle(self, x);
+    note_end(x, x->ops->how_ended(x));
     op_end(x);
-    end_journal(x);
     x->lane = NULL;
 }
 

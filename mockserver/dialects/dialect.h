@@ -44,6 +44,9 @@ struct observer {
     void (*request_body)(struct exchange *x, const void *body, size_t len);   /* whole, when it was read */
     void (*answer)(struct exchange *x, int status, const char *content_type); /* the head; content_type may be NULL */
     void (*answer_bytes)(struct exchange *x, const void *data, size_t len);
+    /* The client is about to see that the answer ends, and how.  Not called when nobody can know before (a long answer
+       on its way to a slow client, a client that goes): how_ended tells in any case. */
+    void (*ending)(struct exchange *x, enum exchange_end end);
 };
 
 #define EXCHANGE_MAX_HEADERS 100

@@ -51,10 +51,10 @@ void op_note_dialect(struct exchange *x, const char *dialect)
         ledger_set_request_op(lane_ledger(x->lane), x->journal, dialect, NULL, NULL, NULL, NULL);
 }
 
-static void note_fault(struct exchange *x)
+void op_note_fault(struct exchange *x)
 {
     const struct strike *s = x->strike;
-    if (x->journal > 0)
+    if (s != NULL && x->journal > 0)
         ledger_set_request_fault(lane_ledger(x->lane), x->journal, match_scenario(s->match)->name, s->ticket.index,
                                  fault_info_of(s->fault->kind)->name, s->fired);
 }
@@ -176,7 +176,7 @@ enum op_go op_begin(struct exchange *x, const struct op *op)
     x->on_strike = strike_behind;
     if (is_taken_already || !find_fault(x, op, command))
         return OP_GO_ON;
-    note_fault(x);
+    op_note_fault(x);
     enum fault_kind kind = x->strike->fault->kind;
     return at_the_door[kind] == NULL ? OP_GO_ON : at_the_door[kind](x);
 }
@@ -185,7 +185,7 @@ void op_end(struct exchange *x)
 {
     if (x->strike == NULL)
         return;
-    note_fault(x);
+    op_note_fault(x);
     strike_end(x->strike);
     free(x->strike);
     x->strike = NULL;

@@ -39,6 +39,9 @@ void op_note_dialect(struct exchange *x, const char *dialect);
 
 enum op_go op_begin(struct exchange *x, const struct op *op);
 
+/* Tell the journal what fault is armed, and whether it has struck. */
+void op_note_fault(struct exchange *x);
+
 /* To be called once when the handler has returned, by whoever called it: accounts for the fault that was armed. */
 void op_end(struct exchange *x);
 

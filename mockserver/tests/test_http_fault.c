@@ -340,6 +340,8 @@ static void check_seen(const struct plan *p)
     if (seen->status != (has_head ? 200 : 0) || seen->bytes.len != body
         || memcmp(buf_cstr(&seen->bytes), body_text, body) != 0)
         complain(p, "another answer is told", &seen->bytes);
+    if (seen->told_ends > 1 || (seen->told_ends == 1 && seen->told_end != seen->end))
+        complain(p, "another end is told beforehand, or twice", &seen->bytes);
     if (seen->was_ended == goes_on || seen->went_on)
         complain(p, goes_on ? "the handler was told of an end" : "the handler could go on", &seen->bytes);
     bool expires = p->row->kind == FAULT_EXPIRE_TOKEN && !never;

@@ -224,6 +224,12 @@ static void observe_bytes(struct http_exchange *hx, const void *bytes, size_t le
         hx->x.observer->answer_bytes(&hx->x, bytes, len);
 }
 
+void exchange_tell_end(struct http_exchange *hx, enum exchange_end end)
+{
+    if (hx->x.observer != NULL)
+        hx->x.observer->ending(&hx->x, end);
+}
+
 static int send_or_lose(struct http_exchange *hx, struct iovec *iov, int count)
 {
     return wire_send(hx->conn, iov, count) < 0 ? exchange_lose_client(hx) : 0;
@@ -235,6 +241,8 @@ static int send_head_and(struct http_exchange *hx, struct wire_head *head, const
     if (exchange_make_head(hx, head, &text) < 0)
         return exchange_give_up(hx, EXCHANGE_CUT);
     observe_bytes(hx, body, len);
+    if (!hx->streaming && len <= SURE_BYTES)
+        exchange_tell_end(hx, EXCHANGE_COMPLETE);
     struct iovec iov[] = { { text.data, text.len }, { (void *) (uintptr_t) body, len } };
     return send_or_lose(hx, iov, 2);
 }
@@ -305,6 +313,7 @@ static int stream_end(struct exchange *x)
     if (x->strike != NULL)
         return fault_stream_end(hx);
     hx->stream_ended = true;
+    exchange_tell_end(hx, EXCHANGE_COMPLETE);
     if (!hx->chunked || hx->no_body_out)
         return 0;
     struct iovec iov = { last, sizeof last - 1 };

@@ -23,6 +23,7 @@ enum moment { MOMENT_POKE, MOMENT_HEAD, MOMENT_BODY };
 /* Nothing more will come, and the client is told so at once. */
 static int say_end(struct http_exchange *hx, enum exchange_end end)
 {
+    exchange_tell_end(hx, end);
     shutdown(hx->conn->fd, SHUT_WR);
     hx->said_end = true;
     return exchange_give_up(hx, end);
@@ -40,6 +41,7 @@ static int reset(struct http_exchange *hx)
     const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
     if (wire_await_sent(hx->conn) < 0)
         return exchange_lose_client(hx);
+    exchange_tell_end(hx, EXCHANGE_RESET);
     connect(hx->conn->fd, &nobody, sizeof nobody);
     return exchange_give_up(hx, EXCHANGE_RESET);
 }
@@ -115,6 +117,7 @@ static int cut(struct http_exchange *hx)
     strike_fired(hx->x.strike);
     if (!is_proper)
         return say_end(hx, EXCHANGE_CUT);
+    exchange_tell_end(hx, EXCHANGE_CUT);
     if (!hx->no_body_out && send_raw(hx, "0\r\n\r\n", 5) < 0)
         return -1;
     hx->stream_ended = true;
@@ -261,12 +264,20 @@ static size_t size_of_piece(const struct http_exchange *hx, size_t len)
     return room < len ? (size_t) room : len;
 }
 
+/* The last piece of a whole answer, with nothing left that could still strike. */
+static bool is_sure_end(const struct http_exchange *hx, size_t left, size_t piece)
+{
+    return !hx->streaming && piece == left && piece <= SURE_BYTES && pending_deed(hx) == NULL;
+}
+
 static int send_body(struct http_exchange *hx, const char *data, size_t len)
 {
     if (strike_at(hx, MOMENT_BODY) < 0)
         return -1;
     while (len > 0) {
         size_t n = size_of_piece(hx, len);
+        if (is_sure_end(hx, len, n))
+            exchange_tell_end(hx, EXCHANGE_COMPLETE);
         if (send_piece(hx, data, n) < 0 || strike_at(hx, MOMENT_BODY) < 0)
             return -1;
         data += n;
@@ -316,6 +327,7 @@ int fault_stream_end(struct http_exchange *hx)
     if (strike_at(hx, MOMENT_BODY) < 0)
         return -1;
     hx->stream_ended = true;
+    exchange_tell_end(hx, EXCHANGE_COMPLETE);
     return !hx->chunked || hx->no_body_out ? 0 : send_raw(hx, "0\r\n\r\n", 5);
 }
 

@@ -251,6 +251,10 @@ struct http_exchange {
 void exchange_serve(struct http_conn *conn, struct mg_connection *mg);
 
 /* Complete the head and write it down; the exchange counts as answered from now on.  -1: no memory. */
+#define SURE_BYTES 65536u            /* the kernel takes an answer of this size whole */
+
+/* Tell the observer that the client will see this end next. */
+void exchange_tell_end(struct http_exchange *hx, enum exchange_end end);
 int exchange_make_head(struct http_exchange *hx, struct wire_head *head, struct buf *out);
 /* The answer is over and the connection with it.  -1, for returning it. */
 int exchange_give_up(struct http_exchange *hx, enum exchange_end end);

@@ -53,6 +53,15 @@ static void see_answer_bytes(struct exchange *x, const void *data, size_t len)
     pthread_mutex_unlock(&f->lock);
 }
 
+static void see_ending(struct exchange *x, enum exchange_end end)
+{
+    struct faulty *f = faulty_of(x);
+    pthread_mutex_lock(&f->lock);
+    f->seen.told_end = end;
+    f->seen.told_ends++;
+    pthread_mutex_unlock(&f->lock);
+}
+
 static void expire_token(struct exchange *x)
 {
     struct faulty *f = faulty_of(x);
@@ -249,7 +258,7 @@ static void tell_finished(struct faulty *f, enum exchange_end end)
 static void handle(void *arg, struct exchange *x)
 {
     struct faulty *f = arg;
-    struct watch watch = { { see_request_body, see_answer, see_answer_bytes }, f };
+    struct watch watch = { { see_request_body, see_answer, see_answer_bytes, see_ending }, f };
     struct strike strike = { 0 };
     if (strcmp(x->path, "/plain") == 0) {
         answer(x);

@@ -26,6 +26,8 @@
 /* What the handler of the last request saw, when it was over. */
 struct faulty_seen {
     enum exchange_end end;
+    enum exchange_end told_end;  /* the observer's, before the client could see it ... */
+    unsigned told_ends;          /* ... so often */
     int status;                  /* the observer's; 0: none */
     struct buf bytes, request;   /* the observer's, of both bodies */
     bool is_expired;             /* the token is */
