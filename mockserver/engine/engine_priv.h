@@ -62,6 +62,7 @@ struct sandbox {
     struct link_ticket *tickets;    /* answers somebody waits for */
     uint64_t next_ticket;
     bool keeper_stopped;            /* STOPPED arrived, or the link ended */
+    bool keeper_left_any;           /* it gave up: something of its tree is still alive */
     bool stop_begun;                /* its processes know, and the keeper */
     bool closing;                   /* somebody is in close_sandbox */
     struct sandbox *janitor_next;   /* janitor's lock, like the two below it */

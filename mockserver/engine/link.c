@@ -224,14 +224,21 @@ static bool has_exited(pid_t pid, int limit_ms)
     return rc > 0;
 }
 
-void link_free(struct link *link)
+void link_wake(const struct link *link)
+{
+    kill(link->pid, SIGCONT);
+}
+
+bool link_free(struct link *link)
 {
     if (link == NULL)
-        return;
+        return true;
     reactor_call(link->config.reactor, close_on_reactor, link);
-    if (!has_exited(link->pid, EXIT_LIMIT_MS))
+    bool by_itself = has_exited(link->pid, EXIT_LIMIT_MS);
+    if (!by_itself)
         kill(link->pid, SIGKILL);
     while (waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
     free(link);
+    return by_itself;
 }

@@ -36,7 +36,10 @@ int link_send(struct link *link, const struct keeper_request *request, const voi
 /* The process started here (bubblewrap, or the keeper itself), for reading its tree in /proc. */
 pid_t link_pid(const struct link *link);
 
-/* Close the socket, wait for the process (a second; then SIGKILL), free.  Not on the reactor thread. NULL is fine. */
-void link_free(struct link *link);
+/* Close the socket, wait for the process (a second; then SIGKILL), free.  Did it end by itself?  Not on the
+   reactor thread. NULL is fine. */
+bool link_free(struct link *link);
+/* Let a keeper go on that somebody has stopped: its processes can, where nothing isolates them. */
+void link_wake(const struct link *link);
 
 #endif

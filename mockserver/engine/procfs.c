@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STAT_BYTES 1024
+
 ssize_t procfs_read_file(const char *path, char *out, size_t room)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -23,12 +25,18 @@ ssize_t procfs_read_file(const char *path, char *out, size_t room)
     return (ssize_t) len;
 }
 
+static bool read_stat(pid_t pid, char *out, size_t room)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
+    return procfs_read_file(path, out, room) > 0;
+}
+
 /* The name in brackets may hold brackets itself: fields start behind the last one. */
 bool procfs_read(pid_t pid, struct procfs_entry *out)
 {
-    char path[64], text[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
-    if (procfs_read_file(path, text, sizeof text) <= 0)
+    char text[STAT_BYTES];
+    if (!read_stat(pid, text, sizeof text))
         return false;
     char *open_bracket = strchr(text, '('), *close_bracket = strrchr(text, ')');
     if (open_bracket == NULL || close_bracket == NULL)
@@ -39,6 +47,18 @@ bool procfs_read(pid_t pid, struct procfs_entry *out)
     return sscanf(close_bracket + 1,
                   " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &out->state,
                   &out->ppid, &out->pgrp, &out->session, &out->start_time) == 5;
+}
+
+/* The 51st field of proc(5): where the environment ends.  An empty one has an end, too. */
+#define FIELDS_TO_ENV_END 49
+
+bool procfs_is_between_programs(pid_t pid)
+{
+    char text[STAT_BYTES];
+    const char *at = read_stat(pid, text, sizeof text) ? strrchr(text, ')') : NULL;
+    for (int i = 0; i < FIELDS_TO_ENV_END && at != NULL; i++)
+        at = strchr(at + 1, ' ');
+    return at != NULL && strtoull(at, NULL, 10) == 0;
 }
 
 static int by_pid(const void *a, const void *b)

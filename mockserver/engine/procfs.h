@@ -20,6 +20,9 @@ struct procfs_entry {
 /* One process; false when it is gone. */
 bool procfs_read(pid_t pid, struct procfs_entry *out);
 
+/* Is it in the middle of an exec, its new program's environment not in place yet?  Also true of one that is ending. */
+bool procfs_is_between_programs(pid_t pid);
+
 /* Every process that can be seen, by pid.  Free the array; NULL when there is none to be had. */
 struct procfs_entry *procfs_list(size_t *out_count);
 struct procfs_entry *procfs_find(struct procfs_entry *list, size_t count, pid_t pid);

@@ -289,6 +289,10 @@ void sandbox_begin_stop(struct sandbox *s, enum stop_reason reason)
     if (!first)
         return;
     note_stop_signals(s);
+    pthread_mutex_lock(&s->lock);
+    if (s->link != NULL)
+        link_wake(s->link);
+    pthread_mutex_unlock(&s->lock);
     struct keeper_request request = { .op = KEEPER_STOP };
     (void) sandbox_send(s, &request, NULL, 0, NULL, 0, NULL);    /* a keeper that is gone has stopped */
 }
@@ -332,8 +336,8 @@ static void lose_live_procs(void *arg)
     proc_list_free(live, count);
 }
 
-/* The keeper's own death, if it comes to that, takes what is left. */
-static void end_link(struct sandbox *s)
+/* The keeper's own death, if it comes to that, takes its children; false: their descendants may be left. */
+static bool end_link(struct sandbox *s)
 {
     pthread_mutex_lock(&s->lock);
     s->keeper_stopped = true;
@@ -341,8 +345,9 @@ static void end_link(struct sandbox *s)
     CHECK(s->link_users == 0);
     struct link *link = s->link;
     s->link = NULL;
+    bool left_any = s->keeper_left_any;
     pthread_mutex_unlock(&s->lock);
-    link_free(link);
+    return link_free(link) && !left_any;
 }
 
 static void close_sandbox(struct sandbox *s)
@@ -353,10 +358,10 @@ static void close_sandbox(struct sandbox *s)
     wait_until(s, nothing_lives, STOP_LIMIT_MS / 10);
     pthread_mutex_unlock(&s->lock);
     reactor_call(engine->reactor, end_lifetime, s);
-    end_link(s);
+    bool is_clean = end_link(s);
     reactor_call(engine->reactor, lose_live_procs, s);
     leave_clock(s);
-    if (s->reason == STOP_KEEPER_DIED)
+    if (s->reason == STOP_KEEPER_DIED || !is_clean)
         orphans_kill(engine);
     sandbox_home_remove(s->home);
     sandbox_forget_procs(s);

@@ -88,9 +88,10 @@ static void settle_ticket(struct sandbox *s, const struct keeper_report *report)
 
 /* ---- reports --------------------------------------------------------------------------- */
 
-static void set_stopped(struct sandbox *s)
+static void set_stopped(struct sandbox *s, bool left_any)
 {
     pthread_mutex_lock(&s->lock);
+    s->keeper_left_any = left_any;
     s->keeper_stopped = true;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
@@ -147,7 +148,7 @@ void sandbox_on_report(void *arg, const struct keeper_report *report, int fd)
     if (report->ticket != 0)
         settle_ticket(s, report);
     if (report->event == KEEPER_STOPPED)
-        set_stopped(s);
+        set_stopped(s, report->value > 0);
 }
 
 void sandbox_on_link_end(void *arg)

@@ -446,6 +446,41 @@ static void a_survivor_is_not_killed_by_sigpipe(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
+static pid_t keeper_of(struct world *w, char *out_state)
+{
+    size_t count;
+    pid_t pid = 0;
+    struct census_entry *list = sandbox_census(w->sandbox, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].is_keeper) {
+            pid = list[i].host_pid;
+            *out_state = list[i].state;
+        }
+    }
+    free(list);
+    return pid;
+}
+
+/* Where nothing isolates them, a process can stop the one that is to kill it; process 1 of a namespace it cannot. */
+static void a_stopped_keeper_does_not_save_its_processes(void **state)
+{
+    struct world *w = *state;
+    char keeper_state = '?';
+    struct proc *p = world_start_line(w, "(setsid sleep 1000 &) ; kill -STOP $PPID; exec sleep 1000");
+    pid_t sleeper = world_await_comm(w, "sleep");
+    int64_t end = mono_ns() + WORLD_LIMIT_MS * 1000000LL;
+    bool stops = world_isolation() == ISOLATION_NONE;
+    while (stops && keeper_of(w, &keeper_state) != 0 && keeper_state != 'T' && mono_ns() < end)
+        sched_yield();
+    assert_int_equal(stops, keeper_state == 'T');
+    assert_int_equal(sandbox_stop(w->sandbox, STOP_REQUEST, NULL), 0);
+    assert_true(world_await_death(sleeper, 1000));
+    size_t count;
+    free(sandbox_census(w->sandbox, &count));
+    assert_int_equal(count, 0);
+    proc_unref(p);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -478,6 +513,7 @@ int main(void)
         T(a_grandchild_with_the_pipe_does_not_hold_the_end_up),
         T(what_a_survivor_writes_within_the_grace_is_kept),
         T(a_survivor_is_not_killed_by_sigpipe),
+        T(a_stopped_keeper_does_not_save_its_processes),
     };
     static const struct CMUnitTest isolated[] = { T(the_keeper_cannot_be_killed_from_inside) };
     return world_run_modes("engine: kill", tests, sizeof tests / sizeof *tests) +

@@ -18,32 +18,52 @@ static bool is_alive(const struct procfs_entry *e)
     return e->state != 'Z' && e->state != 'X';
 }
 
-static bool has_mark(pid_t pid, const char *mark)
+enum answer { NO, YES, UNKNOWN };
+
+static ssize_t read_environment(pid_t pid, char *out)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/environ", (int) pid);
-    char *text = malloc(MAX_ENVIRONMENT);
-    ssize_t len = text == NULL ? -1 : procfs_read_file(path, text, MAX_ENVIRONMENT);
-    bool found = false;
-    for (const char *at = text; !found && len > 0 && at < text + len; at += strlen(at) + 1)
-        found = strcmp(at, mark) == 0;
-    free(text);
-    return found;
+    return out == NULL ? -1 : procfs_read_file(path, out, MAX_ENVIRONMENT);
 }
 
-/* Which of ours belong to process `number` (root pid, or 0 when that pid is somebody else's by now). */
-static void mark_members(struct procfs_entry *list, size_t count, pid_t keeper, uint64_t number, pid_t root)
+/* In the middle of an exec there is no environment to be read: then it must be asked again. */
+static enum answer has_mark(pid_t pid, const char *mark)
+{
+    char *text = malloc(MAX_ENVIRONMENT);
+    ssize_t len = read_environment(pid, text);
+    enum answer answer = len == 0 && procfs_is_between_programs(pid) ? UNKNOWN : NO;
+    if (len == 0 && answer == NO)
+        len = read_environment(pid, text);   /* it may have come in between the two looks */
+    for (const char *at = text; answer == NO && len > 0 && at < text + len; at += strlen(at) + 1)
+        answer = strcmp(at, mark) == 0 ? YES : NO;
+    free(text);
+    return answer;
+}
+
+static bool is_member(const struct procfs_entry *e, pid_t root)
+{
+    return root > 0 && (e->pid == root || e->pgrp == root || e->session == root);
+}
+
+/* Which of ours belong to process `number` (root pid, or 0 when that pid is somebody else's by now).  False: of some it
+   cannot be said yet. */
+static bool mark_members(struct procfs_entry *list, size_t count, pid_t keeper, uint64_t number, pid_t root)
 {
     char mark[64];
+    bool is_certain = true;
     snprintf(mark, sizeof mark, KEEPER_MARK "%llu", (unsigned long long) number);
     procfs_spread_below(list, count, keeper);
     for (size_t i = 0; i < count; i++) {
         struct procfs_entry *e = &list[i];
-        if (e->is_below)
-            e->is_marked = (root > 0 && (e->pid == root || e->pgrp == root || e->session == root)) ||
-                           has_mark(e->pid, mark);
+        if (!e->is_below)
+            continue;
+        enum answer answer = is_member(e, root) ? YES : is_alive(e) ? has_mark(e->pid, mark) : NO;
+        e->is_marked = answer == YES;
+        is_certain = is_certain && answer != UNKNOWN;
     }
     procfs_spread_marks(list, count);
+    return is_certain;
 }
 
 /* A pidfd pins the process: between the second look and the signal the pid cannot change hands. */
@@ -92,22 +112,22 @@ static pid_t root_still_ours(struct keeper *k, uint64_t number, pid_t root)
     return taken ? 0 : root;
 }
 
-static int kill_tree_once(struct keeper *k, uint64_t number, pid_t root)
+/* True when nobody is left. */
+static bool kill_tree_once(struct keeper *k, uint64_t number, pid_t root, int *out_alive)
 {
     size_t count;
     struct procfs_entry *list = procfs_list(&count);
-    mark_members(list, count, k->self, number, root_still_ours(k, number, root));
-    int alive = kill_marked(list, count, k->self);
+    bool is_certain = mark_members(list, count, k->self, number, root_still_ours(k, number, root));
+    *out_alive = kill_marked(list, count, k->self);
     free(list);
-    return alive;
+    return is_certain && *out_alive == 0;
 }
 
 int tree_kill(struct keeper *k, uint64_t number, pid_t root, int64_t limit_ms)
 {
     int64_t end = now_ms() + limit_ms;
     int alive;
-    for (int wait = 1; (alive = kill_tree_once(k, number, root)) > 0 && now_ms() < end;
-         wait = wait < 16 ? wait * 2 : 16)
+    for (int wait = 1; !kill_tree_once(k, number, root, &alive) && now_ms() < end; wait = wait < 16 ? wait * 2 : 16)
         pause_ms(wait);
     return alive;
 }
