@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ struct server {
     struct admin *admin;
     struct requests requests;
     struct http_server *http;
+    atomic_uint unfired;            /* rules that did not fire as planned */
 };
 
 static void ask_to_stop(void *arg)
@@ -133,6 +135,70 @@ static void *exit_when_asked_again(void *arg)
     _exit(EXIT_FAILURE);
 }
 
+/* ---- what became of the scenarios ------------------------------------------------------ */
+
+/* Rules that fired less often than planned, one line each. */
+static unsigned report_match(const struct lane *lane, struct match *match)
+{
+    BUF_AUTO text = BUF_INIT;
+    unsigned unfired = 0;
+    const struct scenario *scenario = match_scenario(match);
+    const size_t rules[MATCH_LISTS] = {
+        [MATCH_PROCESSES] = scenario->process_count, [MATCH_FAULTS] = scenario->fault_count
+    };
+    for (enum match_list list = 0; list < MATCH_LISTS; list++) {
+        for (size_t r = 0; r < rules[list]; r++) {
+            struct match_counts counts;
+            if (!match_get_counts(match, list, r, &counts) || counts.fired >= counts.planned)
+                continue;
+            unfired++;
+            buf_printf(&text, "standbox: lane %s: ", lane_name(lane));
+            match_explain(match, list, r, &text);
+            buf_char(&text, '\n');
+        }
+    }
+    fputs(buf_cstr(&text), stderr);
+    return unfired;
+}
+
+/* A scenario that was given to this lane alone was meant for it, whether anybody came or not.  Of those that all lanes
+   have it says something `with_common` only. */
+static unsigned report_lane(struct lanes *lanes, struct lane *lane, bool with_common)
+{
+    unsigned unfired = 0;
+    size_t count;
+    struct match **matches = lane_matches(lane, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (with_common || !lanes_have_in_common(lanes, match_scenario(matches[i])))
+            unfired += report_match(lane, matches[i]);
+    }
+    lane_matches_free(matches, count);
+    return unfired;
+}
+
+/* What all lanes have is judged where a client came; where none came at all, in the first lane. */
+static unsigned report_all(struct lanes *lanes)
+{
+    unsigned unfired = 0;
+    size_t count;
+    struct lane **list = lanes_list(lanes, &count);
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any = any || lane_was_used(list[i]);
+    for (size_t i = 0; i < count; i++)
+        unfired += report_lane(lanes, list[i], lane_was_used(list[i]) || (!any && i == 0));
+    lane_list_free(list, count);
+    return unfired;
+}
+
+/* One that is reset or deleted: its own scenarios are over, those of all lanes go on elsewhere. */
+static void report_going(struct lane *lane, void *arg)
+{
+    struct server *s = arg;
+    unsigned unfired = lane == NULL ? report_all(s->lanes) : report_lane(s->lanes, lane, false);
+    atomic_fetch_add(&s->unfired, unfired);
+}
+
 /* ---- start and stop ------------------------------------------------------------------ */
 
 static int choose_isolation(enum isolation *out, enum isolation_choice choice, struct err *err)
@@ -197,6 +263,9 @@ static int start_lanes(struct server *s, const struct load_list *scenarios, stru
         .seed = s->seed,
         .ledger = { .file = s->ledger_file },
         .tenant = vendors_tenant(&s->vendors_env),
+        .secret_keys = o->api_keys,
+        .going = report_going,
+        .arg = s,
     };
     if (lanes_new(&s->lanes, &config, err) != 0 ||
         lanes_set_scenarios(s->lanes, NULL, scenarios->items, scenarios->count, err) != 0)
@@ -273,59 +342,6 @@ static void server_stop(struct server *s)
     if (s->state_dir.len > 0)
         engine_remove_state_dir(s->state_dir.data);
     buf_fini(&s->state_dir);
-}
-
-/* ---- what became of the scenarios ------------------------------------------------------ */
-
-/* Rules of one lane that fired less often than planned, one line each. */
-static size_t report_lane(struct lane *lane)
-{
-    BUF_AUTO text = BUF_INIT;
-    size_t count, unfired = 0;
-    struct match **matches = lane_matches(lane, &count);
-    for (size_t i = 0; i < count; i++) {
-        const struct scenario *scenario = match_scenario(matches[i]);
-        const size_t rules[MATCH_LISTS] = {
-            [MATCH_PROCESSES] = scenario->process_count, [MATCH_FAULTS] = scenario->fault_count
-        };
-        for (enum match_list list = 0; list < MATCH_LISTS; list++) {
-            for (size_t r = 0; r < rules[list]; r++) {
-                struct match_counts counts;
-                if (!match_get_counts(matches[i], list, r, &counts) || counts.fired >= counts.planned)
-                    continue;
-                unfired++;
-                buf_printf(&text, "standbox: lane %s: ", lane_name(lane));
-                match_explain(matches[i], list, r, &text);
-                buf_char(&text, '\n');
-            }
-        }
-    }
-    lane_matches_free(matches, count);
-    fputs(buf_cstr(&text), stderr);
-    return unfired;
-}
-
-static bool was_used(struct lane *lane)
-{
-    struct ledger_stats stats;
-    ledger_get_stats(lane_ledger(lane), &stats);
-    return stats.next_number > 1;
-}
-
-/* Lanes that nobody has used say nothing, unless no lane was used. */
-static size_t report_scenarios(struct lanes *lanes)
-{
-    size_t count, unfired = 0;
-    struct lane **list = lanes_list(lanes, &count);
-    bool any = false;
-    for (size_t i = 0; i < count; i++)
-        any = any || was_used(list[i]);
-    for (size_t i = 0; i < count; i++) {
-        if (!any || was_used(list[i]))
-            unfired += report_lane(list[i]);
-    }
-    lane_list_free(list, count);
-    return unfired;
 }
 
 /* ---- what it says -------------------------------------------------------------------- */
@@ -470,8 +486,8 @@ static int run(struct server *server, const struct load_list *scenarios, struct 
     watch_for_impatience(watch);
     http_server_free(server->http);
     server->http = NULL;
-    size_t unfired = report_scenarios(server->lanes);
-    return server->options->strict && unfired > 0 ? EXIT_UNFIRED : EXIT_SUCCESS;
+    atomic_fetch_add(&server->unfired, report_all(server->lanes));
+    return server->options->strict && atomic_load(&server->unfired) > 0 ? EXIT_UNFIRED : EXIT_SUCCESS;
 }
 
 static int load_all(struct load_list *list, const struct options *options, struct err *err)

@@ -25,34 +25,53 @@ static const char *skip_lane(const char *path, struct buf *out_name)
 /* ---- whose it is ------------------------------------------------------------------------ */
 
 /* A lane by its sandbox, or by its key. */
-static int find_by_sdk(struct lanes *lanes, struct lane *common, struct exchange *x, struct lane **out_lane,
-                       struct err *err)
+struct claim {
+    bool is_good;             /* names a sandbox that there is, or brings a good key */
+    struct sandbox *sandbox;  /* a reference, or NULL */
+    struct buf key;
+};
+
+static void ask_whose(struct lane *common, struct exchange *x, struct claim *out)
 {
-    BUF_AUTO key = BUF_INIT;
-    struct sandbox *sandbox = NULL;
     void *self;
     const struct dialect *dialect = vendors_find(common, x, &self);
-    if (dialect == NULL || !dialect->whose(self, x, &sandbox, &key)) {
-        *out_lane = lane_ref(common);
+    out->is_good = dialect != NULL && dialect->whose(self, x, &out->sandbox, &out->key);
+}
+
+/* Who has neither key nor sandbox makes no lane: it is answered (refused, mostly) in the one that is always there. */
+static int find_named(struct lanes *lanes, struct lane *common, const struct claim *claim, const char *name,
+                      struct lane **out_lane, struct err *err)
+{
+    if (lanes_get(lanes, name, claim->is_good, out_lane, err) == 0)
         return 0;
-    }
-    if (sandbox == NULL)
-        return lanes_get(lanes, buf_cstr(&key), true, out_lane, err);
-    struct lane *lane = lane_of_owner(sandbox_owner(sandbox));
+    if (claim->is_good)
+        return -1;
+    *out_lane = lane_ref(common);
+    return 0;
+}
+
+static int find_by_sdk(struct lanes *lanes, struct lane *common, const struct claim *claim, struct lane **out_lane,
+                       struct err *err)
+{
+    if (claim->is_good && claim->sandbox == NULL)
+        return lanes_get(lanes, buf_cstr(&claim->key), true, out_lane, err);
+    struct lane *lane = claim->sandbox == NULL ? NULL : lane_of_owner(sandbox_owner(claim->sandbox));
     *out_lane = lane_ref(lane == NULL ? common : lane);
-    sandbox_unref(sandbox);
     return 0;
 }
 
 static int find_lane(struct lanes *lanes, struct exchange *x, const struct buf *name, struct lane **out_lane,
                      struct err *err)
 {
+    struct claim claim = { .key = BUF_INIT };
     struct lane *common;
-    if (name->len > 0)
-        return lanes_get(lanes, name->data, true, out_lane, err);
     if (lanes_get(lanes, LANE_DEFAULT, true, &common, err) < 0)
         return -1;
-    int rc = find_by_sdk(lanes, common, x, out_lane, err);
+    ask_whose(common, x, &claim);
+    int rc = name->len > 0 ? find_named(lanes, common, &claim, name->data, out_lane, err)
+                           : find_by_sdk(lanes, common, &claim, out_lane, err);
+    sandbox_unref(claim.sandbox);
+    buf_fini(&claim.key);
     lane_unref(common);
     return rc;
 }

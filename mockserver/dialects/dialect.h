@@ -5,7 +5,7 @@
  *
  * A transport carries bytes and calls a dialect's `handle` with an exchange; a dialect
  * answers through the exchange and never sees sockets.  A new vendor is a folder below
- * dialects/ and one row in main.c's table.
+ * dialects/ and one row in vendors.c's table.
  *
  * Threads: `handle` runs on a transport's worker thread, one per request, and may block.
  * An exchange belongs to that thread until `handle` returns.

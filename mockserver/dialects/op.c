@@ -29,11 +29,13 @@ static unsigned facts_of(struct proc *proc)
     return strike_facts_of(view.seen);
 }
 
-/* A stream begins with what came before any output, and comes to the rest by and by, however old it is. */
-static unsigned known_facts(const struct op *op, unsigned facts)
+/* A stream begins with what came before any output, and comes to the rest by and by, however old it is.  What strikes
+   before an answer looks at the log alone. */
+static unsigned known_facts(const struct op *op, const struct fault *fault, unsigned facts)
 {
     const unsigned before_all = SEEN_BIT(SEEN_QUEUED) | SEEN_BIT(SEEN_STARTED);
-    return op->op == OP_PROCESS_STREAM ? facts & before_all : facts;
+    bool comes_to_them = op->op == OP_PROCESS_STREAM && !fault_info_of(fault->kind)->is_immediate;
+    return comes_to_them ? facts & before_all : facts;
 }
 
 static void write_journal(struct exchange *x, const struct op *op, const char *command)
@@ -59,28 +61,28 @@ void op_note_fault(struct exchange *x)
                                  fault_info_of(s->fault->kind)->name, s->fired);
 }
 
-/* ---- arming ----------------------------------------------------------------------------- */
-
-static void expire_token(struct exchange *x)
+static void note_fired(void *arg)
 {
-    if (x->expire_token != NULL)
-        x->expire_token(x->expire_arg);
+    op_note_fault(arg);
 }
+
+/* ---- arming ----------------------------------------------------------------------------- */
 
 /* Faults that leave the answer alone and reach behind it. */
 static void strike_behind(struct exchange *x)
 {
     struct strike *s = x->strike;
-    if (s == NULL || s->fault->kind != FAULT_EXPIRE_TOKEN || s->fired)
+    if (s == NULL || s->fault->kind != FAULT_EXPIRE_TOKEN || s->fired || x->expire_token == NULL)
         return;
+    x->expire_token(x->expire_arg);
     strike_fired(s);
-    expire_token(x);
 }
 
 static bool find_fault(struct exchange *x, const struct op *op, const char *command)
 {
     struct match *match;
     struct match_ticket ticket;
+    unsigned epoch = atomic_load(lane_epoch(x->lane));
     BUF_AUTO argv0 = BUF_INIT;
     if (command != NULL)
         start_argv0(command, &argv0);
@@ -103,7 +105,11 @@ static bool find_fault(struct exchange *x, const struct op *op, const char *comm
         match_unref(match);
         return false;
     }
-    strike_arm(x->strike, match, &ticket, lane_clock(x->lane), known_facts(op, subject.facts));
+    strike_arm(x->strike, match, &ticket, lane_clock(x->lane), known_facts(op, &ticket.rule->fault, subject.facts));
+    x->strike->epoch = lane_epoch(x->lane);
+    x->strike->armed_in = epoch;
+    x->strike->on_fired = note_fired;
+    x->strike->arg = x;
     return true;
 }
 
@@ -124,13 +130,19 @@ static bool peer_gone(void *arg)
     return x->ops->peer_gone(x);
 }
 
-/* Whoever hangs up while the request waits at the door has not been served. */
+static bool is_given_up(void *arg)
+{
+    struct exchange *x = arg;
+    return strike_is_stale(x->strike) || x->ops->peer_gone(x);
+}
+
+/* Whoever hangs up while the request waits at the door has not been served; nor has one whose lane begins anew. */
 static enum op_go delay(struct exchange *x)
 {
     struct strike *s = x->strike;
     strike_fired(s);
-    bool is_over = !clock_sleep_until(s->clock, clock_deadline(s->clock, strike_delay_ms(s)), peer_gone, x);
-    return is_over ? OP_OVER : OP_GO_ON;
+    bool has_come = clock_sleep_until(s->clock, clock_deadline(s->clock, strike_delay_ms(s)), is_given_up, x);
+    return has_come && !strike_is_stale(s) ? OP_GO_ON : OP_OVER;
 }
 
 static enum op_go refuse(struct exchange *x)
@@ -141,9 +153,14 @@ static enum op_go refuse(struct exchange *x)
 
 static enum op_go expire(struct exchange *x)
 {
-    if (!strike_is_due(x->strike))
+    struct strike *s = x->strike;
+    if (s->rule->at.place != AT_START) {
+        if (strike_is_due(s))
+            strike_behind(x);
         return OP_GO_ON;
+    }
     strike_behind(x);
+    strike_fired(s);   /* also where no token can be made an old one: an API key's refusal is all there is */
     return OP_EXPIRED;
 }
 
@@ -169,6 +186,7 @@ enum op_go op_begin(struct exchange *x, const struct op *op)
         return OP_GO_ON;
     if (x->op_name == NULL) {
         x->op_name = op_name(op->op);
+        lane_note_use(x->lane);
         write_journal(x, op, command);
     }
     x->expire_token = op->expire_token;
@@ -198,8 +216,13 @@ int op_start(struct exchange *x, const struct op *op, const struct proc_spec *sp
         return -1;
     struct op started = *op;
     started.proc = *out_proc;
-    write_journal(x, &started, proc_display(*out_proc));
+    op_note_subject(x, &started);
     return 0;
+}
+
+void op_note_subject(struct exchange *x, const struct op *op)
+{
+    write_journal(x, op, op->proc == NULL ? op->command : proc_display(op->proc));
 }
 
 /* ---- refusals --------------------------------------------------------------------------- */
@@ -242,6 +265,14 @@ int op_note_fact(struct exchange *x, const struct fact *fact)
     if (x->strike == NULL)
         return 0;
     strike_note_fact(x->strike, strike_fact_of((int) fact->kind));
+    return strike_now(x);
+}
+
+int op_note_proc(struct exchange *x, struct proc *proc)
+{
+    if (x->strike == NULL)
+        return 0;
+    x->strike->facts |= facts_of(proc);
     return strike_now(x);
 }
 

@@ -49,6 +49,9 @@ void op_end(struct exchange *x);
 int op_start(struct exchange *x, const struct op *op, const struct proc_spec *spec, const char *shell,
              struct proc **out_proc, struct proc_reader **out_reader, struct err *err);
 
+/* Tell the journal what the request has made or found: op->sandbox, op->proc. */
+void op_note_subject(struct exchange *x, const struct op *op);
+
 /* ---- refusals ------------------------------------------------------------------------- */
 
 /* The answer that OP_REFUSE asks for. */
@@ -68,6 +71,9 @@ static inline bool op_is_watched(const struct exchange *x)
 /* A fact of the process is now known to the answer: a fault keyed to it strikes here, so what was gathered must have
    been written.  -1: the answer is over. */
 int op_note_fact(struct exchange *x, const struct fact *fact);
+
+/* The same for all that the process's log has by now: before an answer that shows the process as it is. */
+int op_note_proc(struct exchange *x, struct proc *proc);
 
 /* proc_wait_state for an answer that comes when the process is so far: faults keyed to a fact strike when it is in
    the log, while this waits.  ERR_CLOSED: the exchange is over. */

@@ -6,6 +6,9 @@
 #include "lanes/lane_priv.h"
 #include "lanes/puppeteer.h"
 
+/* A day in a tenth of a millisecond. */
+#define CLOSED_SCALE 1e9
+
 /* ---- references ------------------------------------------------------------------------- */
 
 static void free_lane(struct lane *lane)
@@ -109,6 +112,8 @@ int lane_new(struct lane **out_lane, struct lanes *lanes, const char *name, stru
 
 void lane_stop(struct lane *lane)
 {
+    atomic_fetch_add(&lane->epoch, 1);
+    atomic_store(&lane->used, false);
     if (lane->puppeteer != NULL)
         puppeteer_reset(lane->puppeteer, lane->name);
     engine_reset(lane->engine, &lane->owner);
@@ -120,15 +125,41 @@ void lane_close(struct lane *lane)
 {
     atomic_store(&lane->owner.closed, true);
     lane_stop(lane);
+    /* Nobody can move its clock any more: whoever still sleeps by it wakes up. */
+    clock_run(lane->clock, CLOSED_SCALE);
 }
 
 void lane_reset(struct lane *lane)
+{
+    const struct lanes_config *config = &lane->lanes->config;
+    if (config->going != NULL)
+        config->going(lane, config->arg);
+    lane_begin_anew(lane);
+}
+
+void lane_begin_anew(struct lane *lane)
 {
     lane_stop(lane);
     pthread_mutex_lock(&lane->lanes->turn);
     lane_take_common(lane);
     pthread_mutex_unlock(&lane->lanes->turn);
     ledger_clear(lane->ledger);
+}
+
+const atomic_uint *lane_epoch(const struct lane *lane)
+{
+    return &lane->epoch;
+}
+
+void lane_note_use(struct lane *lane)
+{
+    if (!atomic_load(&lane->used))
+        atomic_store(&lane->used, true);
+}
+
+bool lane_was_used(const struct lane *lane)
+{
+    return atomic_load(&lane->used);
 }
 
 /* ---- what it has -------------------------------------------------------------------------- */

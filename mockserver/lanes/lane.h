@@ -2,14 +2,15 @@
  * Lanes: isolated worlds in one server.  A lane has its own sandboxes, clock, scenarios with their
  * counts, ledger, and instances of the dialects.
  *
- * A request's lane is the one of the sandbox that it names; else what stands in its path
- * ("/lane/NAME/..."), since that was chosen on purpose; else the one its API key names; else "default".
+ * A request's lane is what stands in its path ("/lane/NAME/..."), since that was chosen on purpose; else
+ * the one of the sandbox that it names; else the one its API key names; else "default".
  * A lane comes into being when it is first used.  It begins with what all lanes have in common
  * (the scenarios and the pace of the clock from the command line, or given to all lanes later).
  *
  * What a key names: its own text when that is a lane name of at most LANE_KEY_PLAIN characters, else
- * "key-" and a digest, so that real secrets are not shown.  Everything that takes a lane's name also
- * takes such a key, so a longer name leads to the lane that is called by its digest.
+ * "key-" and a digest, so that real secrets are not shown; a key that must not show at all
+ * (secret_keys) is always a digest.  Everything that takes a lane's name also takes such a key, so a
+ * longer name leads to the lane that is called by its digest.
  *
  * Ownership: lanes are counted; sandboxes and requests hold references.  A deleted lane is out of the
  * table, its sandboxes stopped; a struct that somebody still holds answers but takes no new sandboxes.
@@ -19,6 +20,7 @@
 #ifndef STANDBOX_LANES_LANE_H
 #define STANDBOX_LANES_LANE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +56,11 @@ struct lanes_config {
     uint64_t seed;                 /* for dice of scenarios that name none; each lane's follows from it and its name */
     struct ledger_config ledger;   /* of each lane */
     struct lane_tenant tenant;
+    const char *const *secret_keys;/* NULL-terminated: keys that must not show, however short; NULL: none.  Borrowed */
+    /* A lane (NULL: every one) is about to be reset or deleted, and with it the counts of its scenarios.  NULL: nobody
+       cares. */
+    void (*going)(struct lane *lane, void *arg);
+    void *arg;
 };
 
 int lanes_new(struct lanes **out_lanes, const struct lanes_config *config, struct err *err);
@@ -62,8 +69,16 @@ void lanes_free(struct lanes *lanes);
 
 /* ---- finding -------------------------------------------------------------------------- */
 
+/* How often the lane was reset or deleted: what was begun in another epoch is nobody's any more. */
+const atomic_uint *lane_epoch(const struct lane *lane);
+/* A client has asked for something that a dialect knows. */
+void lane_note_use(struct lane *lane);
+bool lane_was_used(const struct lane *lane);
+
 bool lane_name_is_valid(const char *name);
 void lane_name_of_key(const char *key, char out[LANE_NAME_BYTES]);
+/* The digest, however short the key is. */
+void lane_name_hidden(const char *key, char out[LANE_NAME_BYTES]);
 
 /* By name or key; made when there is none yet and `may_create`.  Returns a reference.  ERR_NOT_FOUND, ERR_INVALID (no
    such name can be), ERR_LIMIT (LANES_MAX). */
@@ -74,7 +89,7 @@ void lane_list_free(struct lane **list, size_t count);
 /* Stop its sandboxes and forget it, synchronously.  ERR_INVALID for "default". */
 int lanes_delete(struct lanes *lanes, const char *name, struct err *err);
 /* As after the start: every sandbox stopped, only "default" left and empty, common settings as lanes_new and the
-   first lanes_set_common_* calls before lanes_seal made them.  Synchronous. */
+   calls before lanes_seal made them.  Clocks run as they did, but their time does not go back.  Synchronous. */
 void lanes_reset(struct lanes *lanes);
 /* What is common now is what lanes_reset goes back to. */
 void lanes_seal(struct lanes *lanes);
@@ -118,6 +133,8 @@ int lanes_set_scenarios(struct lanes *lanes, struct lane *lane, struct scenario 
    lane_matches_free. */
 struct match **lane_matches(struct lane *lane, size_t *out_count);
 void lane_matches_free(struct match **list, size_t count);
+/* Is it one of those that all lanes have? */
+bool lanes_have_in_common(struct lanes *lanes, const struct scenario *scenario);
 /* All counts begin anew. */
 void lane_reset_matches(struct lane *lane);
 

@@ -26,10 +26,15 @@ static uint64_t digest(const char *key)
     return hash;
 }
 
+void lane_name_hidden(const char *key, char out[LANE_NAME_BYTES])
+{
+    snprintf(out, LANE_NAME_BYTES, "key-%016llx", (unsigned long long) digest(key));
+}
+
 void lane_name_of_key(const char *key, char out[LANE_NAME_BYTES])
 {
     if (lane_name_is_valid(key) && strlen(key) <= LANE_KEY_PLAIN)
         snprintf(out, LANE_NAME_BYTES, "%s", key);
     else
-        snprintf(out, LANE_NAME_BYTES, "key-%016llx", (unsigned long long) digest(key));
+        lane_name_hidden(key, out);
 }

@@ -48,6 +48,8 @@ struct lane {
     struct puppeteer *puppeteer;
     struct clock *clock;
     struct ledger *ledger;
+    atomic_uint epoch;
+    atomic_bool used;
     struct lane_tenant keeper;      /* of the tenant */
     void *tenant;
     uint64_t seed;
@@ -77,6 +79,8 @@ int lane_new(struct lane **out_lane, struct lanes *lanes, const char *name, stru
 /* Stop its sandboxes, and forget what its puppets and its tenant know. */
 void lane_stop(struct lane *lane);
 /* The same, and it takes no sandboxes any more. */
+/* lane_reset, and nobody is asked about the counts. */
+void lane_begin_anew(struct lane *lane);
 void lane_close(struct lane *lane);
 
 /* ---- lane_list.c ---------------------------------------------------------------------------- */

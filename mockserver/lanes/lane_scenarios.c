@@ -208,3 +208,13 @@ void lane_take_common(struct lane *lane)
     lane_set_pace(lane, lane_pace_at_first(lanes, list->scenarios));
     match_set_unref(list);
 }
+
+bool lanes_have_in_common(struct lanes *lanes, const struct scenario *scenario)
+{
+    bool found = false;
+    pthread_mutex_lock(&lanes->turn);
+    for (size_t i = 0; i < lanes->common->count && !found; i++)
+        found = lanes->common->items[i] == scenario;
+    pthread_mutex_unlock(&lanes->turn);
+    return found;
+}

@@ -97,12 +97,25 @@ static struct lane *get_or_make(struct lanes *lanes, const char *name, struct er
     return lane;
 }
 
+/* What the lane of this key, or of this name, is called. */
+static void name_of_key(const struct lanes *lanes, const char *key, char out[LANE_NAME_BYTES])
+{
+    const char *const *secret = lanes->config.secret_keys;
+    bool hides = false;
+    for (; secret != NULL && *secret != NULL; secret++)
+        hides |= strcmp(*secret, key) == 0;
+    if (hides)
+        lane_name_hidden(key, out);
+    else
+        lane_name_of_key(key, out);
+}
+
 int lanes_get(struct lanes *lanes, const char *name, bool may_create, struct lane **out_lane, struct err *err)
 {
     char plain[LANE_NAME_BYTES];
     if (*name == '\0')
         return err_set(err, ERR_INVALID, 0, "a lane has a name");
-    lane_name_of_key(name, plain);
+    name_of_key(lanes, name, plain);
     struct lane *lane = get(lanes, plain);
     if (lane == NULL && !may_create)
         return err_set(err, ERR_NOT_FOUND, 0, "there is no lane %s", plain);
@@ -140,21 +153,27 @@ void lane_list_free(struct lane **list, size_t count)
 
 int lanes_delete(struct lanes *lanes, const char *name, struct err *err)
 {
-    char plain[LANE_NAME_BYTES];
-    lane_name_of_key(name, plain);
-    if (strcmp(plain, LANE_DEFAULT) == 0)
-        return err_set(err, ERR_INVALID, 0, "lane %s cannot be deleted, only reset", plain);
+    struct lane *lane;
+    if (lanes_get(lanes, name, false, &lane, err) < 0)
+        return -1;
+    bool is_default = strcmp(lane->name, LANE_DEFAULT) == 0, is_listed = false;
     pthread_mutex_lock(&lanes->turn);
     pthread_mutex_lock(&lanes->lock);
-    struct lane *lane = find(lanes, plain);
-    if (lane != NULL)
+    if (!is_default && find(lanes, lane->name) == lane) {
         take_out(lanes, lane);
+        is_listed = true;
+    }
     pthread_mutex_unlock(&lanes->lock);
     pthread_mutex_unlock(&lanes->turn);
-    if (lane == NULL)
-        return err_set(err, ERR_NOT_FOUND, 0, "there is no lane %s", plain);
-    lane_close(lane);
+    if (is_listed) {
+        if (lanes->config.going != NULL)
+            lanes->config.going(lane, lanes->config.arg);
+        lane_close(lane);
+        lane_unref(lane);   /* the table's */
+    }
     lane_unref(lane);
+    if (is_default)
+        return err_set(err, ERR_INVALID, 0, "lane " LANE_DEFAULT " cannot be deleted, only reset");
     return 0;
 }
 
@@ -204,6 +223,8 @@ void lanes_seal(struct lanes *lanes)
 
 void lanes_reset(struct lanes *lanes)
 {
+    if (lanes->config.going != NULL)
+        lanes->config.going(NULL, lanes->config.arg);
     pthread_mutex_lock(&lanes->turn);
     scenario_list_unref(lanes->common);
     lanes->common = scenario_list_ref(lanes->sealed);
@@ -220,6 +241,6 @@ void lanes_reset(struct lanes *lanes)
     }
     struct lane *kept = get(lanes, LANE_DEFAULT);
     if (kept != NULL)
-        lane_reset(kept);
+        lane_begin_anew(kept);
     lane_unref(kept);
 }

@@ -89,6 +89,11 @@ uint64_t strike_room(const struct strike *strike)
     return strike->bytes >= count ? 0 : count - strike->bytes;
 }
 
+bool strike_is_stale(const struct strike *strike)
+{
+    return strike->epoch != NULL && atomic_load(strike->epoch) != strike->armed_in;
+}
+
 /* Counted at once, so that whoever has seen the deed finds it counted. */
 void strike_fired(struct strike *strike)
 {
@@ -96,6 +101,8 @@ void strike_fired(struct strike *strike)
         return;
     strike->fired = true;
     match_fault_end(strike->match, &strike->ticket, true);
+    if (strike->on_fired != NULL)
+        strike->on_fired(strike->arg);
 }
 
 /* ---- what the seed decides -------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #ifndef STANDBOX_LANES_STRIKE_H
 #define STANDBOX_LANES_STRIKE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,10 @@ struct strike {
     unsigned facts;                     /* SEEN_BIT of what its process's log is known to have */
     bool fired;
     uint64_t dice;                      /* for strike_random */
+    void (*on_fired)(void *arg);        /* set by who arms it; NULL: nobody wants to know */
+    void *arg;
+    const atomic_uint *epoch;           /* of the lane; NULL: never changes */
+    unsigned armed_in;                  /* the lane's epoch when it was armed */
     struct buf *held;                   /* events that op_event holds back (reorder); an array, freed by strike_end */
     size_t held_count;
 };
@@ -50,6 +55,9 @@ uint64_t strike_room(const struct strike *strike);
 /* It strikes now: say so before the client can see it, since it counts from here on.  Continuous ones (slow, dribble,
    split) fire with their first byte. */
 void strike_fired(struct strike *strike);
+
+/* Has its lane been reset or deleted meanwhile?  Then nobody waits for it any more. */
+bool strike_is_stale(const struct strike *strike);
 
 /* ms and up to jitter_ms, by the seed: the same in every call for one strike. */
 int64_t strike_delay_ms(const struct strike *strike);

@@ -246,7 +246,7 @@ static void grpc_words_become_http_ones(void **state)
     play(world, "words", "\"faults\": [{\"when\": {\"op\": \"sandbox.get\"}, \"reply\": {\"status\": \"RESOURCE_EXHAUSTED\"}}]");
     char target[96];
     snprintf(target, sizeof target, "/api/sandbox/%s", world->sandbox);
-    hb_assert_refused(hb_control(world, "GET", target, NULL), 429, "limit_reached");
+    hb_assert_refused(hb_control(world, "GET", target, NULL), 429, "rate_limited");
     assert_fired(world);
 }
 
@@ -278,6 +278,60 @@ static void a_token_expires_once_and_a_new_one_is_good(void **state)
     snprintf(world->token, sizeof world->token, "%s", hb_text(hb_control(world, "GET", target, NULL), "token"));
     assert_string_not_equal(world->token, old);
     assert_int_equal(hb_runtime(world, "GET", "/processes", NULL)->f.status, 200);
+    assert_fired(world);
+}
+
+/* What the request itself brings about is seen before its answer; an expiry tells, without a wire. */
+static void facts_that_a_request_causes_are_seen_before_its_answer(void **state)
+{
+    static const struct {
+        const char *op, *fact, *verb, *body;
+    } rows[] = {
+        { "process.signal", "signalled", "signal", "{\"signal\": \"CONT\"}" },
+        { "process.stdin", "stdin", "stdin", "{\"data\": \"x\\n\"}" },
+        { "process.kill", "signalled", NULL, NULL },
+    };
+    struct hb_world *world = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char id[64], rest[128];
+        BUF_AUTO rule = BUF_INIT;
+        buf_printf(&rule, "\"faults\": [{\"when\": {\"op\": \"%s\"}, \"at\": {\"after_fact\": \"%s\"},"
+                          " \"fault\": \"expire_token\"}]", rows[i].op, rows[i].fact);
+        hb_start(world, "exec cat", id);
+        play(world, "cause", buf_cstr(&rule));
+        snprintf(rest, sizeof rest, "/processes/%s%s%s", id, rows[i].verb == NULL ? "" : "/",
+                 rows[i].verb == NULL ? "" : rows[i].verb);
+        struct answer *answer = hb_runtime(world, rows[i].verb == NULL ? "DELETE" : "POST", rest, rows[i].body);
+        assert_int_equal(answer->f.status, 200);
+        assert_int_equal(get(world, id)->f.status, 401);
+        assert_fired(world);
+        hb_world_new_sandbox(world);
+    }
+}
+
+static void a_start_is_seen_before_its_answer(void **state)
+{
+    struct hb_world *world = *state;
+    char id[64];
+    play(world, "begun", "\"faults\": [{\"when\": {\"op\": \"process.start\"}, \"at\": {\"after_fact\": \"started\"},"
+                         " \"fault\": \"expire_token\"}]");
+    hb_start(world, "true", id);
+    assert_int_equal(get(world, id)->f.status, 401);
+    assert_fired(world);
+}
+
+/* The condition is about the log, however far a stream's answer would have come. */
+static void what_strikes_before_a_stream_looks_at_the_log(void **state)
+{
+    struct hb_world *world = *state;
+    char id[64];
+    hb_start(world, "echo over", id);
+    hb_post(world, id, "wait", NULL);
+    play(world, "gone", "\"faults\": [{\"when\": {\"op\": \"process.stream\"}, \"at\": {\"after_fact\": \"ended\"},"
+                        " \"reply\": {\"status\": 503}}]");
+    struct answer *refused = stream(world, id);
+    hb_finish(refused);
+    hb_assert_refused(refused, 503, "service_unavailable");
     assert_fired(world);
 }
 
@@ -461,6 +515,9 @@ int main(void)
         WITH(grpc_words_become_http_ones),
         WITH(sandboxes_operations_can_be_refused_too),
         WITH(a_token_expires_once_and_a_new_one_is_good),
+        WITH(facts_that_a_request_causes_are_seen_before_its_answer),
+        WITH(a_start_is_seen_before_its_answer),
+        WITH(what_strikes_before_a_stream_looks_at_the_log),
         WITH(a_delay_follows_the_lanes_clock),
         WITH(an_event_is_doubled_where_the_rule_says),
         WITH(events_are_turned_round),

@@ -254,7 +254,7 @@ static int reply(struct exchange *x, int status, const char *content_type, const
         return -1;
     decide_keep_alive(hx);
     struct wire_head head = { .status = status, .content_type = content_type, .length = len };
-    size_t shown = hx->no_body_out ? 0 : len;
+    size_t shown = hx->no_body_out || !wire_status_has_body(status) ? 0 : len;
     return x->strike != NULL ? fault_reply(hx, &head, body, shown) : send_head_and(hx, &head, body, shown);
 }
 

@@ -31,7 +31,7 @@ static int say_end(struct http_exchange *hx, enum exchange_end end)
 
 static int close_silently(struct http_exchange *hx)
 {
-    return say_end(hx, EXCHANGE_NO_ANSWER);
+    return say_end(hx, hx->x.answered ? EXCHANGE_CUT : EXCHANGE_NO_ANSWER);
 }
 
 /* civetweb owns the descriptor, so it must not be closed here: but disconnecting resets, too.  What was sent before
@@ -46,6 +46,13 @@ static int reset(struct http_exchange *hx)
     return exchange_give_up(hx, EXCHANGE_RESET);
 }
 
+bool fault_is_interrupted(void *arg)
+{
+    struct http_exchange *hx = arg;
+    bool is_stale = hx->x.strike != NULL && strike_is_stale(hx->x.strike);
+    return is_stale || wire_peer_gone(hx->conn, &hx->half_closed_since_ns);
+}
+
 static bool has_half_closed(const struct http_exchange *hx)
 {
     struct pollfd p = { .fd = hx->conn->fd, .events = POLLRDHUP };
@@ -57,7 +64,7 @@ static bool has_half_closed(const struct http_exchange *hx)
 static int stay_silent(struct http_exchange *hx)
 {
     bool is_sign = !has_half_closed(hx);
-    while (!wire_peer_gone(hx->conn, &hx->half_closed_since_ns)) {
+    while (!fault_is_interrupted(hx)) {
         struct pollfd p = { .fd = hx->conn->fd, .events = is_sign ? POLLRDHUP : 0 };
         if (poll(&p, 1, POLL_STEP_MS) > 0 && is_sign)
             break;
@@ -67,16 +74,11 @@ static int stay_silent(struct http_exchange *hx)
 
 /* ---- one function a kind ---------------------------------------------------------------- */
 
-static bool is_interrupted(void *arg)
-{
-    struct http_exchange *hx = arg;
-    return wire_peer_gone(hx->conn, &hx->half_closed_since_ns);
-}
 
 static int wait_ms(struct http_exchange *hx, int64_t ms)
 {
     struct clock *clock = hx->x.strike->clock;
-    bool has_come = clock_sleep_until(clock, clock_deadline(clock, ms), is_interrupted, hx);
+    bool has_come = clock_sleep_until(clock, clock_deadline(clock, ms), fault_is_interrupted, hx);
     return has_come ? 0 : exchange_lose_client(hx);
 }
 
@@ -190,11 +192,8 @@ static int send_random(struct http_exchange *hx)
 
 static int strike_behind(struct http_exchange *hx)
 {
-    struct strike *strike = hx->x.strike;
     if (hx->x.on_strike != NULL)
         hx->x.on_strike(&hx->x);
-    if (!strike->fired)
-        strike_fired(strike);
     return 0;
 }
 

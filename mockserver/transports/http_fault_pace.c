@@ -8,12 +8,6 @@
 
 /* ---- whose turn it is ------------------------------------------------------------------- */
 
-static bool is_interrupted(void *arg)
-{
-    struct http_exchange *hx = arg;
-    return wire_peer_gone(hx->conn, &hx->half_closed_since_ns);
-}
-
 static size_t least(size_t a, int64_t b)
 {
     return (uint64_t) b < a ? (size_t) b : a;
@@ -39,7 +33,7 @@ static size_t await_slow(struct http_exchange *hx, size_t want)
     save_up(pace);
     while (pace->credit < need) {
         int64_t wait_ms = (need - pace->credit + pace->bytes_per_s - 1) / pace->bytes_per_s;
-        if (!clock_sleep_until(pace->clock, pace->last_ms + wait_ms, is_interrupted, hx))
+        if (!clock_sleep_until(pace->clock, pace->last_ms + wait_ms, fault_is_interrupted, hx))
             return 0;
         save_up(pace);
     }
@@ -52,7 +46,7 @@ static size_t await_dribble(struct http_exchange *hx, size_t want)
 {
     struct http_pace *pace = &hx->pace;
     if (pace->left == 0) {
-        if (!clock_sleep_until(pace->clock, pace->next_ms, is_interrupted, hx))
+        if (!clock_sleep_until(pace->clock, pace->next_ms, fault_is_interrupted, hx))
             return 0;
         pace->next_ms += pace->every_ms;
         pace->left = pace->bytes;

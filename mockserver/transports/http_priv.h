@@ -192,6 +192,8 @@ struct wire_head {
     bool keep_alive;
 };
 void wire_put_head(struct buf *out, const struct wire_head *head);
+/* 204 and 304 have none, whatever their handler gives. */
+bool wire_status_has_body(int status);
 
 void wire_make_request_id(char out[HTTP_REQUEST_ID_BYTES]);
 
@@ -264,6 +266,8 @@ int exchange_lose_client(struct http_exchange *hx);
 /* ---- faults (http_fault.c): the ways of answers for which one is armed ------------------- */
 
 int fault_poke(struct http_exchange *hx);
+/* Has the client gone, or the lane, whose clock might never reach what is waited for?  `arg`: the http_exchange. */
+bool fault_is_interrupted(void *arg);
 int fault_reply(struct http_exchange *hx, struct wire_head *head, const void *body, size_t len);
 int fault_stream_begin(struct http_exchange *hx, struct wire_head *head);
 int fault_stream_write(struct http_exchange *hx, const void *data, size_t len);

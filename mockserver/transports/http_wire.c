@@ -119,7 +119,7 @@ static void put_date(struct buf *out)
                months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-static bool status_has_body(int status)
+bool wire_status_has_body(int status)
 {
     return status >= 200 && status != 204 && status != 304;
 }
@@ -132,7 +132,7 @@ void wire_put_head(struct buf *out, const struct wire_head *head)
         buf_printf(out, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", head->content_type);
     if (head->chunked)
         buf_str(out, "Transfer-Encoding: chunked\r\n");
-    else if (!head->until_close && status_has_body(head->status))
+    else if (!head->until_close && wire_status_has_body(head->status))
         buf_printf(out, "Content-Length: %" PRIu64 "\r\n", head->length);
     buf_printf(out, "x-request-id: %s\r\n", head->request_id);
     /* Clients must give an idle connection up before we do (15 s), else they send into a closing one. */

@@ -241,13 +241,15 @@ void hb_create_sandbox(void *dialect, struct exchange *x, const struct route_par
         hb_fail(x, 403, "SECRETS_FEATURE_DISABLED", "secrets are not enabled for this team");
         return;
     }
-    const struct op op = { .op = OP_SANDBOX_CREATE, .dialect = DIALECT_HYPERBROWSER };
+    struct op op = { .op = OP_SANDBOX_CREATE, .dialect = DIALECT_HYPERBROWSER };
     if (!hb_begin(x, &op, NULL))
         return;
     if (make_from_request(hb, json, &sandbox, &err) < 0) {
         hb_fail_err(x, &err);
         return;
     }
+    op.sandbox = sandbox;
+    op_note_subject(x, &op);
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
     jsonw_init(&w, &body);

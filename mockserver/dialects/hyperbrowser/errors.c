@@ -49,14 +49,24 @@ void hb_fail_err(struct exchange *x, const struct err *err)
 
 /* ---- what scenarios make of an answer ----------------------------------------------------- */
 
-/* Codes that the vendor has for a status; others are named after what they are. */
+/* What a code is when the scenario names none. */
 static const char *code_of(int status)
 {
-    for (size_t i = 0; i < ERR_CODES; i++) {
-        if (error_map[i].status == status)
-            return error_map[i].code;
+    static const struct {
+        int status;
+        const char *code;
+    } codes[] = {
+        { 400, "invalid_request" },  { 401, "unauthorized" },        { 403, "forbidden" },
+        { 404, "not_found" },        { 408, "wait_timeout" },        { 409, "conflict" },
+        { 410, "replay_window_expired" }, { 413, "payload_too_large" }, { 429, "rate_limited" },
+        { 500, "internal_error" },   { 501, "not_supported" },       { 502, "bad_gateway" },
+        { 503, "service_unavailable" }, { 504, "gateway_timeout" },
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        if (codes[i].status == status)
+            return codes[i].code;
     }
-    return status >= 500 ? "service_unavailable" : "request_failed";
+    return status >= 500 ? "server_error" : "request_failed";
 }
 
 /* The members of "details" stand beside the others: the SDKs show the whole object as the error's details. */
@@ -72,7 +82,7 @@ static cJSON *make_scripted(const struct reply *reply)
     const char *code = reply->code != NULL ? reply->code : code_of(reply->http_status);
     const char *const members[][2] = { { "message", message }, { "error", message }, { "code", code } };
     for (size_t i = 0; body != NULL && i < sizeof members / sizeof *members; i++) {
-        if (!cJSON_HasObjectItem(body, members[i][0]))
+        if (cJSON_GetObjectItemCaseSensitive(body, members[i][0]) == NULL)
             cJSON_AddStringToObject(body, members[i][0], members[i][1]);
     }
     return body;

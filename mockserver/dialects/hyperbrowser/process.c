@@ -14,6 +14,8 @@ static void reply_process(const struct hb_call *call, struct exchange *x, struct
 {
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
+    if (op_note_proc(x, proc) < 0)
+        return;
     jsonw_init(&w, &body);
     jsonw_object(&w, NULL);
     write(&w, "process", &call->hb->settings, proc);
@@ -26,16 +28,19 @@ static void reply_summary(const struct hb_call *call, struct exchange *x, struct
     reply_process(call, x, proc, hb_write_summary);
 }
 
-static void reply_success(struct exchange *x)
+static void reply_success(struct exchange *x, struct proc *proc)
 {
     static const char answer[] = "{\"success\":true}";
-    exchange_reply(x, 200, JSON_TYPE, answer, sizeof answer - 1);
+    if (op_note_proc(x, proc) == 0)
+        exchange_reply(x, 200, JSON_TYPE, answer, sizeof answer - 1);
 }
 
 static void reply_result(const struct hb_call *call, struct exchange *x, struct proc *proc)
 {
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
+    if (op_note_proc(x, proc) < 0)
+        return;
     jsonw_init(&w, &body);
     jsonw_object(&w, NULL);
     hb_write_result(&w, "result", &call->hb->settings, proc, NULL);
@@ -311,7 +316,7 @@ void hb_process_stdin(void *dialect, struct exchange *x, const struct route_para
         rc = proc_stdin_write(proc, buf_cstr(&input.data), input.data.len, input.eof, deadline, &err);
     buf_fini(&input.data);
     if (rc == 0)
-        reply_success(x);
+        reply_success(x, proc);
     else if (err.code == ERR_TIMEOUT)
         hb_fail(x, 408, "stdin_timeout", "timed out: process %s does not read its stdin", proc_id(proc));
     else
