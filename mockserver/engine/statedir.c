@@ -15,6 +15,7 @@
 #include "engine/isolate.h"
 
 #define LOCK_NAME ".lock"
+#define UNBORN_NAME ".lock.new"
 
 void remove_tree(const char *path)
 {
@@ -38,10 +39,10 @@ void remove_tree(const char *path)
     fts_close(fts);
 }
 
-static int open_lock(const char *folder, int flags)
+static int open_in(const char *folder, const char *name, int flags)
 {
-    char path[PATH_MAX + sizeof "/" LOCK_NAME];
-    snprintf(path, sizeof path, "%s/" LOCK_NAME, folder);
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
     return open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
 }
 
@@ -51,7 +52,7 @@ static void remove_if_stale(const char *folder)
     struct stat st;
     if (lstat(folder, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
         return;
-    int fd = open_lock(folder, 0);
+    int fd = open_in(folder, LOCK_NAME, 0);
     if (fd < 0)
         return;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -75,25 +76,33 @@ static void remove_stale(const char *root, const char *prefix)
     closedir(dir);
 }
 
-/* Another server that starts right now may take our new folder for a stale one before it is locked. */
-#define MAKE_ATTEMPTS 8
+/* Servers that start at the same time look for stale folders: the lock must be held before it has its name. */
+static int lock_new(const char *folder)
+{
+    char from[PATH_MAX + 32], to[PATH_MAX + 32];
+    snprintf(from, sizeof from, "%s/" UNBORN_NAME, folder);
+    snprintf(to, sizeof to, "%s/" LOCK_NAME, folder);
+    int fd = open_in(folder, UNBORN_NAME, O_CREAT | O_EXCL);
+    if (fd >= 0 && (flock(fd, LOCK_EX | LOCK_NB) != 0 || rename(from, to) != 0)) {
+        int errnum = errno;
+        close(fd);
+        errno = errnum;
+        return -1;
+    }
+    return fd;
+}
 
+/* The lock's descriptor stays open as long as the process lives. */
 static int make_and_lock(struct buf *path, const char *root, const char *prefix, struct err *err)
 {
-    buf_clear(path);
     buf_printf(path, "%s/%sXXXXXX", root, prefix);
     if (path->failed)
         return err_set(err, ERR_NOMEM, 0, "state folder");
     if (mkdtemp(path->data) == NULL)
         return err_set(err, ERR_IO, errno, "make a state folder in %s", root);
-    int fd = open_lock(path->data, O_CREAT);
-    struct stat st;
-    /* A lock on a file that was removed in the meantime keeps nobody out. */
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0)
-        return 0;      /* the lock's descriptor stays open as long as the process lives */
+    if (lock_new(path->data) >= 0)
+        return 0;
     err_set(err, ERR_IO, errno, "lock the state folder %s", path->data);
-    if (fd >= 0)
-        close(fd);
     remove_tree(path->data);
     return -1;
 }
@@ -106,10 +115,7 @@ int engine_make_state_dir(struct buf *out, const char *root, struct err *err)
     snprintf(prefix, sizeof prefix, "standbox-%u-", (unsigned) geteuid());
     remove_stale(real, prefix);
     BUF_AUTO path = BUF_INIT;
-    int rc = -1;
-    for (int i = 0; i < MAKE_ATTEMPTS && rc != 0; i++)
-        rc = make_and_lock(&path, real, prefix, err);
-    if (rc != 0)
+    if (make_and_lock(&path, real, prefix, err) != 0)
         return -1;
     /* Others may not list it, but namespaces and runAs users must be able to pass through. */
     if (chmod(path.data, 0711) != 0)
