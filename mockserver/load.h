@@ -17,8 +17,9 @@ struct load_list {
     size_t count;
 };
 
-/* Read a file, or every *.json below a folder in the order of their names, and add to `list`.  All are read before one
-   is taken; names must differ.  The complaint names the file. */
+/* Read a file, or every *.json below a folder in the order of their names, and add to `list`.  Names must differ.  The
+   complaint names the file.  Links are followed, in a folder also those to folders; what is hidden (".x") is passed
+   over there.  A pipe has to be written to its end within 5 s. */
 int load_scenarios(struct load_list *list, const char *path, struct err *err);
 void load_list_fini(struct load_list *list);
 

@@ -24,7 +24,7 @@ struct ere;
 
 #define ERE_MAX_PATTERN 1024  /* bytes */
 #define ERE_MAX_PROGRAM 2000  /* instructions after repeats were written out */
-#define ERE_MAX_SUBJECT 16384 /* bytes that are looked at */
+#define ERE_MAX_SUBJECT 4096  /* bytes that are looked at */
 
 /* ERR_INVALID (says at which character and why), ERR_LIMIT, ERR_NOMEM. */
 int ere_compile(struct ere **out_ere, const char *pattern, struct err *err);

@@ -238,31 +238,53 @@ struct need {
     const char *why;
 };
 
-/* Operations without which the rule is senseless; .why goes into "none of these ..." */
-static struct need need_of(const struct fault_rule *rule, const struct fault_info *info)
+#define NEEDS_MAX 2
+
+/* What operations must be, or the rule is senseless; .why goes into "none of these ..." */
+static size_t needs_of(const struct fault_rule *rule, const struct fault_info *info, struct need needs[NEEDS_MAX])
 {
+    size_t count = 0;
     if (rule->fault.reply != NULL && rule->fault.reply->pretend_success)
-        return (struct need){ vocab_ops_acting, "can be pretended: only what gives nothing back but success" };
-    if (info->wants_events || rule->at.place == AT_EVENTS)
-        return (struct need){ vocab_ops_streaming, "answers with events in any dialect" };
-    if (rule->at.place == AT_FACT)
-        return (struct need){ vocab_ops_of_process, "is about one process, which has facts" };
-    return (struct need){ OP_ALL, "" };
+        needs[count++] =
+            (struct need){ vocab_ops_acting, "can be pretended: only what gives nothing back but success" };
+    else if (info->wants_events || rule->at.place == AT_EVENTS)
+        needs[count++] = (struct need){ vocab_ops_streaming, "answers with events in any dialect" };
+    /* What is decided when the request comes cannot look into the log of a process that the request only starts. */
+    if (rule->at.place == AT_FACT && info->is_immediate)
+        needs[count++] =
+            (struct need){ vocab_ops_of_process & ~vocab_ops_starting, "is about a process that is there already" };
+    else if (rule->at.place == AT_FACT)
+        needs[count++] = (struct need){ vocab_ops_of_process, "is about one process, which has facts" };
+    return count;
 }
 
-/* Pretending must be possible for all listed, as nothing else could answer; else one is enough. */
+/* One of the operations is enough. */
+static int check_needs(struct reader *r, const struct cJSON *op, uint64_t *ops, const struct need *needs, size_t count)
+{
+    BUF_AUTO why = BUF_INIT;
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&why, "%s%s", i == 0 ? "" : " and ", needs[i].why);
+        *ops &= needs[i].ops;
+        if (op != NULL && *ops == 0)
+            return reader_refuse(r, op, "none of these %s", buf_cstr(&why));
+    }
+    return 0;
+}
+
+/* Pretending must be possible for all listed, as nothing else could answer. */
 static int check_ops(struct reader *r, const struct cJSON *node, struct fault_rule *rule, const struct fault_info *info)
 {
-    struct need need = need_of(rule, info);
+    struct need needs[NEEDS_MAX];
+    size_t count = needs_of(rule, info, needs);
     const cJSON *when = json_get(node, "when"), *op = json_get(when, "op");
+    uint64_t listed = rule->when.ops;
     bool pretends = rule->fault.reply != NULL && rule->fault.reply->pretend_success;
     if (pretends && op == NULL)
         return reader_refuse(r, when, "\"pretend\" needs \"op\": which operation pretends");
-    if (op != NULL && (rule->when.ops & need.ops) == 0)
-        return reader_refuse(r, op, "none of these %s", need.why);
-    if (pretends && (rule->when.ops & ~need.ops) != 0)
+    if (check_needs(r, op, &rule->when.ops, needs, count) < 0)
+        return -1;
+    if (pretends && (listed & ~vocab_ops_acting) != 0)
         return reader_refuse(r, op, "not all of these can be pretended: only what gives nothing back but success");
-    rule->when.ops &= need.ops;
     return 0;
 }
 

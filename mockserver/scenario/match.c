@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "scenario/match_priv.h"
 
 struct match {
@@ -32,27 +33,26 @@ static struct rule_view view_of(const struct match *m, enum match_list list, siz
 
 /* ---- dice ----------------------------------------------------------------------------- */
 
-/* splitmix64: a good mix in three lines, and the same on every machine. */
-static uint64_t next_random(uint64_t *state)
+/* Scenarios without a seed of their own must not share their luck.  A seed that a scenario can have: whoever writes it
+   into the file meets the same luck again. */
+static uint64_t seed_of(const struct scenario *scenario, uint64_t seed)
 {
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
+    uint64_t state = hash_text(HASH_BEGIN, scenario->name) ^ seed;
+    return scenario->has_seed ? scenario->seed : dice_roll(&state) & SCENARIO_MAX_SEED;
 }
 
 /* Each rule has dice of its own, so that what one rule meets does not change another's luck. */
 static uint64_t dice_of(uint64_t seed, enum match_list list, size_t index)
 {
     uint64_t state = seed ^ ((uint64_t) index * MATCH_LISTS + (uint64_t) list);
-    return next_random(&state);
+    return dice_roll(&state);
 }
 
 static bool dice_say_yes(struct rule_state *state, double probability)
 {
     if (probability >= 1)
         return true;
-    return (double) (next_random(&state->dice) >> 11) * 0x1.0p-53 < probability;
+    return (double) (dice_roll(&state->dice) >> 11) * 0x1.0p-53 < probability;
 }
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -76,7 +76,7 @@ int match_new(struct match **out_match, struct scenario *scenario, uint64_t seed
         return err_set(err, ERR_NOMEM, 0, "scenario %s", scenario->name);
     m->refs = 1;
     m->scenario = scenario_ref(scenario);
-    m->seed = scenario->has_seed ? scenario->seed : seed;
+    m->seed = seed_of(scenario, seed);
     pthread_mutex_init(&m->lock, NULL);
     for (size_t list = 0; list < MATCH_LISTS; list++) {
         m->states[list] = calloc(count_of(m, (enum match_list) list) + 1, sizeof *m->states[list]);
@@ -222,7 +222,7 @@ bool match_fault(struct match *match, const struct match_subject *subject, struc
         struct rule_state *state = &match->states[MATCH_FAULTS][i];
         state->counts.pending++;
         *out_ticket =
-            (struct match_ticket){ &match->scenario->faults[i], i, match->generation, next_random(&state->dice) };
+            (struct match_ticket){ &match->scenario->faults[i], i, match->generation, dice_roll(&state->dice) };
     }
     pthread_mutex_unlock(&match->lock);
     return found;

@@ -34,13 +34,14 @@ struct match_subject {
     unsigned facts;         /* SEEN_BIT of what its process has in its log already */
 };
 
-/* Keeps a reference to `scenario`.  `seed` is for the dice when the scenario names none.  Returns a reference. */
+/* Keeps a reference to `scenario`.  `seed` is for the dice when the scenario names none; its
+   name goes in, too.  Returns a reference. */
 int match_new(struct match **out_match, struct scenario *scenario, uint64_t seed, struct err *err);
 struct match *match_ref(struct match *match);
 void match_unref(struct match *match); /* NULL is fine */
 
 const struct scenario *match_scenario(const struct match *match); /* borrowed */
-uint64_t match_seed(const struct match *match);                   /* for printing */
+uint64_t match_seed(const struct match *match);                   /* what to write into the file for the same luck */
 
 /* The process rule for a start, or NULL: really run what was asked.  Counts as fired.  Borrowed from the scenario. */
 const struct process_rule *match_process(struct match *match, const struct match_subject *subject);

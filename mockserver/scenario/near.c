@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "scenario/jsonc.h"
 #include "scenario/match_priv.h"
 
@@ -117,7 +118,8 @@ static void show_bits(struct buf *out, const struct words *words, uint64_t bits)
     }
 }
 
-static void show_patterns(struct buf *out, const struct patterns *patterns)
+/* `hides`: literal texts are secrets.  Globs and expressions say of them only what the scenario does. */
+static void show_patterns(struct buf *out, const struct patterns *patterns, bool hides)
 {
     for (size_t i = 0; i < patterns->count && i < 4; i++) {
         const struct pattern *p = &patterns->list[i];
@@ -126,7 +128,9 @@ static void show_patterns(struct buf *out, const struct patterns *patterns)
             buf_str(out, "not set");
         else if (p->kind == PATTERN_ERE)
             buf_str(out, "regex ");
-        if (p->text != NULL)
+        if (hides && p->kind == PATTERN_EXACT && p->text[0] != '\0')
+            buf_str(out, REDACTED);
+        else if (p->text != NULL)
             jsonc_quote(out, p->text, strlen(p->text), 60);
     }
     if (patterns->count > 4)
@@ -139,6 +143,20 @@ static void show_text(struct buf *out, const char *text, const char *none)
         buf_str(out, none);
     else
         jsonc_quote(out, text, strlen(text), 80);
+}
+
+static void show_env(const struct when_env *env, const char *value, struct buf *seen, struct buf *expected)
+{
+    size_t len = strlen(env->name);
+    bool hides = secret_is_name(env->name, len);
+    jsonc_quote(seen, env->name, len, 40);
+    buf_char(seen, ' ');
+    /* That one is empty is no secret. */
+    if (hides && value != NULL && value[0] != '\0')
+        buf_str(seen, REDACTED);
+    else
+        show_text(seen, value, "not set");
+    show_patterns(expected, &env->values, hides);
 }
 
 static void show_nth(struct buf *out, const struct when *when)
@@ -170,13 +188,10 @@ static void show_key(const struct rule_view *rule, const struct match_subject *s
         show_nth(expected, when);
     } else if (key == WHEN_ENV) {
         const struct when_env *env = &when->env[v->env];
-        jsonc_quote(seen, env->name, strlen(env->name), 40);
-        buf_char(seen, ' ');
-        show_text(seen, near_env_value(subject, env->name), "not set");
-        show_patterns(expected, &env->values);
+        show_env(env, near_env_value(subject, env->name), seen, expected);
     } else {
         show_text(seen, text_of(subject, key), "nothing");
-        show_patterns(expected, &when->text[key]);
+        show_patterns(expected, &when->text[key], false);
     }
 }
 

@@ -181,6 +181,12 @@ static const struct key reply_list[] = {
 };
 const struct keys reply_keys = { "reply", "\"reply\"", reply_list, sizeof reply_list / sizeof reply_list[0] };
 
+/* Their bodies never get on the wire. */
+static bool is_bodiless(int http_status)
+{
+    return http_status == 204 || http_status == 304;
+}
+
 /* The dialect words an error from these; a raw body leaves nothing to word. */
 static const char *const worded[] = { "message", "code", "details" };
 
@@ -202,6 +208,8 @@ static int check_reply(struct reader *r, const struct cJSON *value, const struct
         return reader_refuse(r, value, "needs \"status\" or \"pretend\"");
     if (body != NULL && reply->says_grpc)
         return reader_refuse_key(r, body, "\"body\" goes with an HTTP status, not with a gRPC one");
+    if (reply->body_len > 0 && is_bodiless(reply->http_status))
+        return reader_refuse_key(r, body, "an answer with status %d has no body", reply->http_status);
     if (reply->content_type != NULL && body == NULL)
         return reader_refuse_key(r, json_get(value, "content_type"), "\"content_type\" goes with \"body\"");
     for (size_t i = 0; body != NULL && i < sizeof worded / sizeof worded[0]; i++) {

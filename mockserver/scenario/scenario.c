@@ -11,7 +11,6 @@
 #define FORMAT      1
 #define MAX_NAME    100
 #define MAX_HOLD_MS ((int64_t) 24 * 60 * 60 * 1000)
-#define MAX_SEED    (((int64_t) 1 << 53) - 1)
 #define MIN_SCALE   0.001
 #define MAX_SCALE   1000000.0
 
@@ -218,7 +217,7 @@ static int read_seed(struct reader *r, const struct cJSON *value, void *out)
 {
     struct scenario *scenario = out;
     int64_t seed = 0;
-    if (reader_int(r, value, 0, MAX_SEED, &seed) < 0)
+    if (reader_int(r, value, 0, SCENARIO_MAX_SEED, &seed) < 0)
         return -1;
     scenario->has_seed = true;
     scenario->seed = (uint64_t) seed;

@@ -27,7 +27,7 @@ struct cJSON;
 
 #define SCENARIO_MAX_RULES    10000
 #define SCENARIO_MAX_LIST     1000
-#define SCENARIO_PATTERN_COST 100000 /* steps of expressions and bytes of globs: bounds the time of one request */
+#define SCENARIO_PATTERN_COST 20000  /* steps of expressions and bytes of globs: bounds the time of one request */
 
 /* ---- when: which requests a rule is about --------------------------------------------- */
 
@@ -108,6 +108,8 @@ struct fault_rule {
 };
 
 enum clock_mode { CLOCK_UNSAID, CLOCK_SCALED, CLOCK_MANUAL };
+
+#define SCENARIO_MAX_SEED ((INT64_C(1) << 53) - 1) /* what every reader of JSON can take */
 
 struct scenario {
     unsigned refs; /* private */

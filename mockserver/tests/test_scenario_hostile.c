@@ -161,7 +161,7 @@ static void all_patterns_together_are_bounded(void **state)
     text.len -= 2;
     buf_str(&text, "]}");
     assert_int_equal(scenario_parse(&s, "f", text.data, text.len, &err), -1);
-    assert_non_null(strstr(err.text, "all patterns of the file together are too large (limit 100000)"));
+    assert_non_null(strstr(err.text, "all patterns of the file together are too large (limit 20000)"));
 }
 
 static void control_characters_of_a_key_do_not_reach_the_message(void **state)

@@ -200,6 +200,55 @@ static void dice_follow_the_seed(void **state)
     match_unref(two);
 }
 
+/* Which of 64 requests are struck, as bits. */
+static uint64_t luck(const char *name, uint64_t seed)
+{
+    struct scenario *scenario = NULL;
+    struct match *match = NULL;
+    struct err err = ERR_INIT;
+    BUF_AUTO text = BUF_INIT;
+    struct match_subject start = start_of("a");
+    uint64_t bits = 0;
+    buf_printf(&text,
+               "{\"standbox\":1,\"name\":\"%s\",\"why\":\"y\",\"faults\":["
+               "{\"when\":{},\"at\":{\"probability\":0.5},\"fault\":\"cut\"}]}",
+               name);
+    if (scenario_parse(&scenario, "x.json", text.data, text.len, &err) < 0 ||
+        match_new(&match, scenario, seed, &err) < 0)
+        fail_msg("%s", err.text);
+    for (int i = 0; i < 64; i++)
+        bits = bits << 1 | (strike(match, &start) == 0);
+    match_unref(match);
+    scenario_unref(scenario);
+    return bits;
+}
+
+static void scenarios_without_a_seed_have_dice_of_their_own(void **state)
+{
+    (void) state;
+    assert_true(luck("one", 7) == luck("one", 7));
+    assert_true(luck("one", 7) != luck("two", 7));
+    assert_true(luck("one", 7) != luck("one", 8));
+}
+
+static void the_seed_that_is_shown_gives_the_same_luck_in_the_file(void **state)
+{
+    (void) state;
+    static const char rule[] = "\"faults\":[{\"when\":{},\"at\":{\"probability\":0.5},\"fault\":\"cut\"}]}";
+    BUF_AUTO text = BUF_INIT;
+    struct match_subject start = start_of("a");
+    buf_printf(&text, "{\"standbox\":1,\"name\":\"x\",\"why\":\"y\",%s", rule);
+    struct match *unsaid = load(text.data);
+    buf_clear(&text);
+    buf_printf(&text, "{\"standbox\":1,\"name\":\"other\",\"why\":\"y\",\"seed\":%llu,%s",
+               (unsigned long long) match_seed(unsaid), rule);
+    struct match *said = load(text.data);
+    for (int i = 0; i < 64; i++)
+        assert_int_equal(strike(said, &start), strike(unsaid, &start));
+    match_unref(unsaid);
+    match_unref(said);
+}
+
 static void an_immediate_fault_waits_for_its_fact(void **state)
 {
     (void) state;
@@ -292,6 +341,7 @@ static void variables_facts_and_dice_are_explained_too(void **state)
                   "{\"when\":{\"lane\":\"default\"},\"at\":{\"probability\":1e-300},\"fault\":\"cut\"}]"));
     static const char *const env[] = { "A=1", "B=y", NULL };
     struct match_subject subject = start_of("c");
+    subject.op = OP_PROCESS_GET;
     subject.env = env;
     assert_int_equal(strike(match, &subject), -1);
     static const char *const wanted[] = { "env \"B\" \"y\" | \"x\" or not set", "after_fact not yet | exited",
@@ -304,6 +354,38 @@ static void variables_facts_and_dice_are_explained_too(void **state)
         assert_string_equal(got.data, wanted[i]);
     }
     match_unref(match);
+}
+
+static void values_of_secret_variables_are_not_shown(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *condition, *env, *shown;
+    } rows[] = {
+        { "{\"API_KEY\":\"sk-WANTED\"}", "API_KEY=sk-SECRET", "\"API_KEY\" [redacted] | [redacted]" },
+        { "{\"API_KEY\":\"sk-WANTED\"}", "API_KEY=", "\"API_KEY\" \"\" | [redacted]" },
+        { "{\"API_KEY\":[\"sk-WANTED\",\"\",\"o*\"]}", "A=1", "\"API_KEY\" not set | [redacted] or \"\" or \"o*\"" },
+        { "{\"DbPassword\":null}", "DbPassword=SECRET", "\"DbPassword\" [redacted] | not set" },
+        { "{\"auth_token\":{\"regex\":\"^v2\"}}", "auth_token=SECRET", "\"auth_token\" [redacted] | regex \"^v2\"" },
+        { "{\"LEVEL\":\"debug\"}", "LEVEL=info", "\"LEVEL\" \"info\" | \"debug\"" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        BUF_AUTO text = BUF_INIT, got = BUF_INIT;
+        const char *const env[] = { rows[i].env, NULL };
+        struct match_subject subject = start_of("c");
+        struct match_near near;
+        buf_printf(&text,
+                   "{\"standbox\":1,\"name\":\"x\",\"why\":\"y\",\"faults\":[{\"when\":{\"env\":%s},"
+                   "\"fault\":\"cut\"}]}",
+                   rows[i].condition);
+        struct match *match = load(text.data);
+        subject.env = env;
+        assert_int_equal(strike(match, &subject), -1);
+        assert_true(match_get_near(match, MATCH_FAULTS, 0, &near) && near.any);
+        buf_printf(&got, "%s | %s", near.seen, near.expected);
+        assert_string_equal(got.data, rows[i].shown);
+        match_unref(match);
+    }
 }
 
 static void huge_requests_leave_small_notes(void **state)
@@ -395,11 +477,14 @@ int main(void)
         cmocka_unit_test(nth_counts_what_the_other_conditions_hold_for),
         cmocka_unit_test(times_counts_strikes_not_tries),
         cmocka_unit_test(dice_follow_the_seed),
+        cmocka_unit_test(scenarios_without_a_seed_have_dice_of_their_own),
+        cmocka_unit_test(the_seed_that_is_shown_gives_the_same_luck_in_the_file),
         cmocka_unit_test(an_immediate_fault_waits_for_its_fact),
         cmocka_unit_test(a_fault_keeps_to_where_it_can_be_done),
         cmocka_unit_test(the_closest_request_is_remembered),
         cmocka_unit_test(a_rule_behind_another_learns_who_took_its_request),
         cmocka_unit_test(variables_facts_and_dice_are_explained_too),
+        cmocka_unit_test(values_of_secret_variables_are_not_shown),
         cmocka_unit_test(huge_requests_leave_small_notes),
         cmocka_unit_test(threads_lose_no_count),
         cmocka_unit_test(a_ticket_from_before_a_reset_counts_nowhere),

@@ -1,0 +1,89 @@
+#include "base/secret.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+/* Anywhere in a name: lower case, without "-" and "_". */
+static const char *const parts[] = {
+    "token",     "secret",     "apikey",     "password", "passwd",
+    "accesskey", "privatekey", "credential", "cookie",   "authorization",
+};
+
+/* As a word of a name ("X-Auth-Key", "dbPass"): too short to be looked for inside others. */
+static const char *const words[] = {
+    "auth", "bearer", "jwt", "pass", "passphrase", "pat", "pwd", "sig", "signature",
+};
+
+/* As the whole name only. */
+static const char *const names[] = { "sid", "session", "sessionid" };
+
+/* When a secret ends is none. */
+static const char *const harmless_ends[] = { "expires", "expiresat", "expiry" };
+
+static bool is_in(const char *const *list, size_t count, const char *text, size_t len)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(list[i]) == len && memcmp(list[i], text, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool has_secret_part(const char *plain, size_t len)
+{
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        if (memmem(plain, len, parts[i], strlen(parts[i])) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static bool ends_harmlessly(const char *plain, size_t len)
+{
+    for (size_t i = 0; i < COUNT(harmless_ends); i++) {
+        size_t end = strlen(harmless_ends[i]);
+        if (len > end && memcmp(plain + len - end, harmless_ends[i], end) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A word begins behind anything that is no letter, and where a capital follows a small one. */
+static bool begins_word(const char *name, size_t i)
+{
+    bool follows_small = i > 0 && islower((unsigned char) name[i - 1]) && isupper((unsigned char) name[i]);
+    return isalpha((unsigned char) name[i]) && (i == 0 || !isalpha((unsigned char) name[i - 1]) || follows_small);
+}
+
+static bool has_secret_word(const char *name, size_t len)
+{
+    char word[SECRET_NAME_BYTES];
+    for (size_t i = 0; i < len; i++) {
+        size_t n = 0;
+        if (!begins_word(name, i))
+            continue;
+        do
+            word[n] = (char) tolower((unsigned char) name[i + n]);
+        while (++n < len - i && isalpha((unsigned char) name[i + n]) && !begins_word(name, i + n));
+        if (is_in(words, COUNT(words), word, n))
+            return true;
+    }
+    return false;
+}
+
+bool secret_is_name(const char *name, size_t len)
+{
+    char plain[SECRET_NAME_BYTES];
+    size_t n = 0;
+    if (len > SECRET_NAME_BYTES)
+        return true;
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] != '-' && name[i] != '_')
+            plain[n++] = (char) tolower((unsigned char) name[i]);
+    }
+    if (ends_harmlessly(plain, n))
+        return false;
+    return has_secret_part(plain, n) || is_in(names, COUNT(names), plain, n) || has_secret_word(name, len);
+}
