@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "lanes/lane_priv.h"
 #include "lanes/puppeteer.h"
 
@@ -62,9 +63,7 @@ static void note_fact(struct owner *owner, const struct proc *proc, const struct
 /* Each lane has dice of its own, the same in every run with the same seed. */
 static uint64_t seed_of(uint64_t seed, const char *name)
 {
-    for (; *name != '\0'; name++)
-        seed = (seed ^ (unsigned char) *name) * UINT64_C(0x100000001B3);
-    return seed;
+    return hash_bytes(seed, name, strlen(name));
 }
 
 static int fill_lane(struct lane *lane, struct err *err)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "lanes/lane.h"
 
 bool lane_name_is_valid(const char *name)
@@ -20,10 +21,7 @@ bool lane_name_is_valid(const char *name)
  */
 static uint64_t digest(const char *key)
 {
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (; *key != '\0'; key++)
-        hash = (hash ^ (unsigned char) *key) * UINT64_C(0x100000001B3);
-    return hash;
+    return hash_bytes(HASH_BEGIN, key, strlen(key));
 }
 
 void lane_name_hidden(const char *key, char out[LANE_NAME_BYTES])

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "lanes/lane_priv.h"
 #include "lanes/puppeteer.h"
 
@@ -28,10 +29,7 @@ int lanes_new(struct lanes **out_lanes, const struct lanes_config *config, struc
 
 static struct lane **bucket_of(struct lanes *lanes, const char *name)
 {
-    uint64_t hash = UINT64_C(0xCBF29CE484222325);
-    for (; *name != '\0'; name++)
-        hash = (hash ^ (unsigned char) *name) * UINT64_C(0x100000001B3);
-    return &lanes->buckets[hash % LANE_BUCKETS];
+    return &lanes->buckets[hash_text(HASH_BEGIN, name) % LANE_BUCKETS];
 }
 
 static struct lane *find(struct lanes *lanes, const char *name)

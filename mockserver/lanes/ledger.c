@@ -259,6 +259,7 @@ static struct ledger_fact_item *new_fact(struct ledger *l, const char *sandbox, 
     }
     f->subject = subject;
     f->fact = *fact;
+    f->at_ns = mono_ns();
     f->kept = (uint32_t) kept;
     if (kept > 0)
         memcpy(f->bytes, bytes, kept);
@@ -314,6 +315,7 @@ void ledger_show(const struct ledger_item *item, struct ledger_entry *out)
         .process = f->subject->process,
         .command = f->subject->command,
         .fact = f->fact,
+        .at_ns = f->at_ns,
         .bytes = f->bytes,
         .kept = f->kept,
     };

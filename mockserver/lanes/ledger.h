@@ -84,7 +84,8 @@ void ledger_get_stats(struct ledger *ledger, struct ledger_stats *out);
 /* A request as it stands.  Everything is borrowed during the callback that gets it. */
 struct ledger_request {
     uint64_t number;
-    int64_t begin_ms, end_ms;                           /* epoch; end 0: still open */
+    int64_t begin_ms, end_ms;                           /* epoch, by the lane's clock; end 0: still open */
+    int64_t begin_ns, end_ns;                           /* the machine's (mono_ns), whatever that clock does */
     const char *request_id, *method, *path, *query;
     const struct wire_header *headers;
     size_t header_count;
@@ -107,6 +108,7 @@ struct ledger_fact {
     uint64_t number;
     const char *sandbox, *process, *command;
     struct fact fact;
+    int64_t at_ns;                                      /* the machine's (mono_ns) */
     const char *bytes;
     size_t kept;
 };
@@ -128,7 +130,7 @@ bool ledger_await_change(struct ledger *ledger, uint64_t *change, int64_t until_
                          void *arg);
 
 /*
- * One entry as a JSON object named `name` (NULL: bare): the line of the file, of the export and of the admin API.
+ * One entry as a JSON object named `name` (NULL: bare): the line of the file, and of the admin API.
  *
  *   {"type":"request","lane":"default","number":7,"time_ms":1700000000000,"end_ms":1700000000012,
  *    "request_id":"...","method":"POST","path":"/x","query":"a=1","headers":[{"name":"host","value":"..."}],
@@ -150,7 +152,5 @@ bool ledger_await_change(struct ledger *ledger, uint64_t *change, int64_t until_
  * when it is valid UTF-8, else "base64"; whether something is missing at the end.
  */
 void ledger_write_entry(struct jsonw *w, const char *name, const char *lane, const struct ledger_entry *entry);
-/* Entries from `from` on as JSON lines; stops near `max_bytes`; *out_next is where to go on (0: that was all). */
-void ledger_export(struct ledger *ledger, uint64_t from, size_t max_bytes, struct buf *out, uint64_t *out_next);
 
 #endif

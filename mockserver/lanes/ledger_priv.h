@@ -33,6 +33,7 @@ struct ledger_fact_item {
     struct ledger_item item;        /* first */
     struct ledger_subject *subject;
     struct fact fact;
+    int64_t at_ns;
     uint32_t kept;
     char bytes[];
 };

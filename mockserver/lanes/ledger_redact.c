@@ -6,31 +6,6 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-/* ---- names ------------------------------------------------------------------------------ */
-
-/* Lower case, without "-" and "_". */
-static const char *const words[] = {
-    "token",     "secret",     "apikey",     "password", "passwd",
-    "accesskey", "privatekey", "credential", "cookie",   "authorization",
-};
-
-bool redact_is_secret(const char *name, size_t len)
-{
-    char plain[REDACT_NAME_BYTES + 1];
-    size_t n = 0;
-    if (len > REDACT_NAME_BYTES)
-        return true;
-    for (size_t i = 0; i < len; i++) {
-        if (name[i] != '-' && name[i] != '_')
-            plain[n++] = (char) tolower((unsigned char) name[i]);
-    }
-    for (size_t i = 0; i < COUNT(words); i++) {
-        if (memmem(plain, n, words[i], strlen(words[i])) != NULL)
-            return true;
-    }
-    return false;
-}
-
 /* ---- headers ---------------------------------------------------------------------------- */
 
 /* Only known ones: the first word of something else could be the secret. */
@@ -49,7 +24,7 @@ static size_t scheme_len(const char *value)
 
 void redact_header(struct buf *out, const char *name, const char *value)
 {
-    if (!redact_is_secret(name, strlen(name))) {
+    if (!secret_is_name(name, strlen(name))) {
         buf_str(out, value);
         return;
     }
@@ -70,7 +45,7 @@ static int hex_digit(char c)
 /* "%74oken" is a token, too. */
 static bool is_secret_param(const char *name, size_t len)
 {
-    char plain[REDACT_NAME_BYTES];
+    char plain[SECRET_NAME_BYTES];
     size_t n = 0;
     for (size_t i = 0; i < len; n++) {
         if (n == sizeof plain)
@@ -81,7 +56,7 @@ static bool is_secret_param(const char *name, size_t len)
             plain[n] = (char) (hex_digit(name[i + 1]) << 4 | hex_digit(name[i + 2]));
         i += coded ? 3 : 1;
     }
-    return redact_is_secret(plain, n);
+    return secret_is_name(plain, n);
 }
 
 void redact_query(struct buf *out, const char *query)
@@ -165,7 +140,7 @@ static void add_to_name(struct redact_json *r, char c)
 static void scan_quote(struct redact_json *r, struct sink *s)
 {
     bool begins_secret = r->wants_secret || (r->depth > 0 && !r->expects_name);
-    r->after_name = r->is_odd || redact_is_secret(r->name, r->name_len);
+    r->after_name = r->is_odd || secret_is_name(r->name, r->name_len);
     r->wants_secret = false;
     r->level = r->run;
     if (begins_secret)

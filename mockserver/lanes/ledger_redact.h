@@ -15,11 +15,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-
-#define REDACTED "[redacted]"
-
-/* Does a header, JSON member or query parameter of this name carry a credential?  Case, "-" and "_" aside. */
-bool redact_is_secret(const char *name, size_t len);
+#include "base/secret.h"
 
 /* A header's value as it may be shown: empty ones stay, and "Bearer x" keeps its first word. */
 void redact_header(struct buf *out, const char *name, const char *value);
@@ -28,8 +24,6 @@ void redact_header(struct buf *out, const char *name, const char *value);
 void redact_query(struct buf *out, const char *query);
 
 /* ---- JSON ------------------------------------------------------------------------------- */
-
-#define REDACT_NAME_BYTES 128 /* longer names count as secret */
 
 enum redact_state {
     REDACT_SCAN,        /* looking for a secret name */
@@ -48,7 +42,7 @@ struct redact_json {
     bool wants_secret;         /* behind that colon */
     bool is_odd;               /* the text since the last quote is too long or has escapes: cannot be judged */
     size_t name_len;           /* the text since the last quote */
-    char name[REDACT_NAME_BYTES];
+    char name[SECRET_NAME_BYTES];
     unsigned depth;            /* containers that are open since a secret name; 0: none */
     uint64_t objects;          /* bit d: the one at depth d + 1 is an object, no list */
     bool expects_name;         /* the next string in it is a name */

@@ -183,6 +183,7 @@ uint64_t ledger_begin_request(struct ledger *ledger, const char *request_id, con
     if (r != NULL && ledger_push(ledger, &r->item) == 0) {
         handle = r->handle = r->item.number;
         r->shown.begin_ms = clock_wall_ms(ledger->clock);
+        r->shown.begin_ns = mono_ns();
         add_open(ledger, r);
         ledger_resize(ledger, &r->item, size_of(r));
     } else {
@@ -298,6 +299,7 @@ static void finish(const struct ledger *l, struct ledger_request_item *r, enum a
 {
     r->shown.end = end;
     r->shown.end_ms = clock_wall_ms(l->clock);
+    r->shown.end_ns = mono_ns();
     r->shown.answer_kept = shown_len(&r->answer, r->shown.answer_cut);
     free(r->scan);
     r->scan = NULL;

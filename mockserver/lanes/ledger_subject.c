@@ -2,17 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "lanes/ledger_priv.h"
 
 #define FIRST_BUCKETS 16
 #define ELLIPSIS      "\xe2\x80\xa6" /* a command that goes on */
-
-static uint64_t add_hash(uint64_t hash, const char *text)
-{
-    for (; *text != '\0'; text++)
-        hash = (hash ^ (unsigned char) *text) * UINT64_C(0x100000001B3);
-    return hash * UINT64_C(0x100000001B3);
-}
 
 /* `kept` is how much of `command` is kept. */
 static bool is_command(const char *shown, const char *command, size_t kept)
@@ -90,7 +84,7 @@ struct ledger_subject *ledger_subject_get(struct ledger *l, const char *sandbox,
         .process = process != NULL ? process : "",
         .command = command != NULL ? command : "",
     };
-    uint64_t hash = add_hash(add_hash(UINT64_C(0xCBF29CE484222325), like.process), like.sandbox);
+    uint64_t hash = hash_text(hash_text(HASH_BEGIN, like.process), like.sandbox);
     struct ledger_subject *s = find(l, hash, &like);
     if (s == NULL) {
         if (l->subject_count >= l->subject_buckets && grow(l) < 0)

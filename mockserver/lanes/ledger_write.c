@@ -193,49 +193,17 @@ void ledger_write_entry(struct jsonw *w, const char *name, const char *lane, con
     jsonw_end_object(w);
 }
 
-static void add_line(struct buf *out, const char *lane, const struct ledger_entry *entry)
-{
-    struct jsonw w;
-    jsonw_init(&w, out);
-    ledger_write_entry(&w, NULL, lane, entry);
-    buf_char(out, '\n');
-}
-
 void ledger_put_line(struct ledger *ledger, const struct ledger_item *item)
 {
     BUF_AUTO line = BUF_INIT;
     struct ledger_entry entry;
+    struct jsonw w;
     if (ledger->config.file == NULL)
         return;
     memset(&entry, 0, sizeof entry);
     ledger_show(item, &entry);
-    add_line(&line, ledger->lane, &entry);
+    jsonw_init(&w, &line);
+    ledger_write_entry(&w, NULL, ledger->lane, &entry);
+    buf_char(&line, '\n');
     ledger_file_write(ledger->config.file, line.failed ? NULL : line.data, line.len);
-}
-
-struct export {
-    const char *lane;
-    size_t max_bytes;
-    struct buf *out;
-    uint64_t next;
-};
-
-static bool export_entry(void *arg, const struct ledger_entry *entry)
-{
-    struct export *e = arg;
-    if (e->out->len >= e->max_bytes || e->out->failed) {
-        e->next = entry->is_request ? entry->request.number : entry->fact.number;
-        return false;
-    }
-    add_line(e->out, e->lane, entry);
-    return true;
-}
-
-void ledger_export(struct ledger *ledger, uint64_t from, size_t max_bytes, struct buf *out, uint64_t *out_next)
-{
-    /* At least one, or the reader would never get on. */
-    size_t most = out->len + (max_bytes == 0 ? 1 : max_bytes);
-    struct export e = { ledger->lane, most < max_bytes ? SIZE_MAX : most, out, 0 };
-    ledger_visit(ledger, from, export_entry, &e);
-    *out_next = e.next;
 }

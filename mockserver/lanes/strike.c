@@ -2,18 +2,8 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "engine/fact.h"
-
-/* ---- dice ----------------------------------------------------------------------------- */
-
-/* splitmix64: a good mix in three lines, and the same on every machine. */
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
 
 /* ---- life ----------------------------------------------------------------------------- */
 
@@ -114,7 +104,7 @@ int64_t strike_delay_ms(const struct strike *strike)
     uint64_t state = ~strike->ticket.dice;
     if (fault->jitter_ms <= 0)
         return fault->ms;
-    return fault->ms + (int64_t) (next_random(&state) % ((uint64_t) fault->jitter_ms + 1));
+    return fault->ms + (int64_t) (dice_roll(&state) % ((uint64_t) fault->jitter_ms + 1));
 }
 
 /* A step for each byte, so that the bytes do not depend on the pieces in which they are fetched. */
@@ -122,7 +112,7 @@ void strike_random(struct strike *strike, void *out, size_t len)
 {
     unsigned char *to = out;
     for (size_t i = 0; i < len; i++)
-        to[i] = (unsigned char) (next_random(&strike->dice) >> 56);
+        to[i] = (unsigned char) (dice_roll(&strike->dice) >> 56);
 }
 
 /* ---- facts of the engine ---------------------------------------------------------------- */

@@ -42,7 +42,8 @@ enum verdict_id {
 const char *verdict_check_name(enum verdict_id id);     /* "duplicate-starts" ... */
 
 #define VERDICT_EVIDENCE 100
-/* How long after an answer the same request counts as a retry of it (API time). */
+/* How long after an answer the same request counts as a retry of it, by the machine's time: the lane's
+   clock may run faster or stand still, and clients do not know. */
 #define VERDICT_WINDOW_MS 60000
 
 struct verdict_check {

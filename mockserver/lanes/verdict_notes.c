@@ -2,32 +2,21 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hash.h"
 #include "lanes/verdict_priv.h"
 #include "scenario/vocab.h"
 
-/* FNV-1a: for telling apart what a client says, not for keeping secrets. */
-static uint64_t mix(uint64_t hash, const void *data, size_t len)
+/* 0: none. */
+static uint64_t hash_id(const char *text)
 {
-    const unsigned char *bytes = data;
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * UINT64_C(0x100000001b3);
-    return (hash ^ len) * UINT64_C(0x100000001b3);
-}
-
-#define MIX_BEGIN UINT64_C(0xcbf29ce484222325)
-
-static uint64_t hash_text(const char *text)
-{
-    return text == NULL || text[0] == '\0' ? 0 : mix(MIX_BEGIN, text, strlen(text));
+    return text == NULL || text[0] == '\0' ? 0 : hash_text(HASH_BEGIN, text);
 }
 
 static uint64_t hash_request(const struct ledger_request *r)
 {
-    uint64_t hash = mix(MIX_BEGIN, r->method, strlen(r->method));
-    hash = mix(hash, r->path, strlen(r->path));
-    hash = mix(hash, r->query, strlen(r->query));
-    hash = mix(hash, r->body, r->body_kept);
-    return mix(hash, &r->body_len, sizeof r->body_len);
+    uint64_t hash = hash_text(hash_text(hash_text(HASH_BEGIN, r->method), r->path), r->query);
+    hash = hash_bytes(hash, &r->body_len, sizeof r->body_len);
+    return hash_bytes(hash, r->body, r->body_kept);
 }
 
 static bool is_stream(const struct ledger_request *r, int op)
@@ -48,6 +37,12 @@ static void *grow(void *list, size_t count, size_t *room, size_t size)
     return bigger;
 }
 
+/* Clients live by the machine's time, however fast the lane's clock runs. */
+static int64_t real_ms(int64_t ns)
+{
+    return ns / 1000000;
+}
+
 static bool note_request(struct notes *n, const struct ledger_request *r)
 {
     struct note *list = grow(n->list, n->count, &n->room, sizeof *list);
@@ -58,8 +53,9 @@ static bool note_request(struct notes *n, const struct ledger_request *r)
         vocab_find(&vocab_ops, r->op, &op);
     n->list = list;
     list[n->count++] = (struct note) {
-        .number = r->number, .begin_ms = r->begin_ms, .end_ms = r->end_ms, .same = hash_request(r),
-        .sandbox = hash_text(r->sandbox), .process = hash_text(r->process), .op = op, .status = r->status,
+        .number = r->number, .begin_ms = real_ms(r->begin_ns), .end_ms = r->end_ms == 0 ? 0 : real_ms(r->end_ns),
+        .same = hash_request(r),
+        .sandbox = hash_id(r->sandbox), .process = hash_id(r->process), .op = op, .status = r->status,
         .end = r->end, .fired = r->fault_fired, .is_stream = is_stream(r, op),
         .is_known = r->dialect[0] != '\0',
         .is_get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0,
@@ -75,7 +71,7 @@ static bool note_ending(struct notes *n, const struct ledger_fact *f)
     if (list == NULL)
         return false;
     n->endings = list;
-    list[n->ending_count++] = (struct ending) { hash_text(f->process), f->fact.wall_ms };
+    list[n->ending_count++] = (struct ending) { hash_id(f->process), real_ms(f->at_ns) };
     return true;
 }
 

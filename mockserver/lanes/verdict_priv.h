@@ -9,7 +9,7 @@
 /* A request.  Texts as hashes, 0 for none: they are only compared. */
 struct note {
     uint64_t number;
-    int64_t begin_ms, end_ms;      /* end 0: open */
+    int64_t begin_ms, end_ms;      /* the machine's; end 0: open */
     uint64_t same;                 /* of method, path, query, body */
     uint64_t sandbox, process;
     int op;                        /* -1: none was known */
@@ -20,7 +20,7 @@ struct note {
 };
 
 /* A process is over. */
-struct ending { uint64_t process; int64_t at_ms; };
+struct ending { uint64_t process; int64_t at_ms /* the machine's */; };
 
 struct notes {
     struct note *list;

@@ -243,6 +243,32 @@ static void a_request_is_shown_as_it_grows(void **state)
     book_close(&b);
 }
 
+static void entries_bear_the_machine_s_time_whatever_the_clock_does(void **state)
+{
+    struct book b;
+    (void) state;
+    book_open(&b, &(struct ledger_config) { 0 });
+    for (int frozen = 0; frozen < 2; frozen++) {
+        if (!frozen)
+            clock_run(b.clock, 1000000);
+        else
+            clock_freeze(b.clock);
+        int64_t before = mono_ns();
+        uint64_t n = begin(&b, "id");
+        int64_t between = mono_ns();
+        clock_advance(b.clock, 3600000);
+        add_out(&b, "p", "x");
+        ledger_end_request(b.ledger, n, ANSWER_COMPLETE);
+        int64_t after = mono_ns();
+        struct ledger_request r = entry_at(&b, n).request;
+        struct ledger_fact f = entry_at(&b, n + 1).fact;
+        assert_true(r.end_ms - r.begin_ms >= 3600000);
+        assert_true(before <= r.begin_ns && r.begin_ns <= between);
+        assert_true(between <= f.at_ns && f.at_ns <= r.end_ns && r.end_ns <= after);
+    }
+    book_close(&b);
+}
+
 static void an_answer_s_token_is_redacted_across_its_pieces(void **state)
 {
     static const char text[] = "{\"id\":\"1\",\"token\":\"SECRET\",\"x\":\"y\"}";
@@ -583,6 +609,7 @@ int main(void)
         cmocka_unit_test(output_is_kept_to_a_limit_that_tears_no_character),
         cmocka_unit_test(a_long_command_is_shortened_and_still_shared),
         cmocka_unit_test(a_request_is_shown_as_it_grows),
+        cmocka_unit_test(entries_bear_the_machine_s_time_whatever_the_clock_does),
         cmocka_unit_test(an_answer_s_token_is_redacted_across_its_pieces),
         cmocka_unit_test(bodies_are_kept_to_a_limit_with_their_true_length),
         cmocka_unit_test(what_comes_after_the_end_or_for_nobody_is_ignored),

@@ -1,4 +1,4 @@
-/* lanes: the ledger as JSON lines, in the export and in the file. */
+/* lanes: the ledger as JSON lines, in the admin API and in the file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,18 +51,26 @@ static void add_out(struct book *b, const char *text, size_t len)
     add(b, &(struct fact) { .seq = 2, .out_seq = 1, .kind = FACT_OUT, .len = (uint32_t) len, .wall_ms = 77 }, text);
 }
 
-/* The export from `from` on, as text. */
-static void export(struct book *b, uint64_t from, struct buf *out)
+static bool put_line(void *arg, const struct ledger_entry *entry)
 {
-    uint64_t next;
-    ledger_export(b->ledger, from, 1 << 20, out, &next);
-    assert_int_equal(next, 0);
+    struct buf *out = arg;
+    struct jsonw w;
+    jsonw_init(&w, out);
+    ledger_write_entry(&w, NULL, "my-lane", entry);
+    buf_char(out, '\n');
+    return true;
+}
+
+/* All entries from `from` on, as lines. */
+static void show(struct book *b, uint64_t from, struct buf *out)
+{
+    ledger_visit(b->ledger, from, put_line, out);
 }
 
 static void check_line(struct book *b, uint64_t number, const char *expected)
 {
     BUF_AUTO out = BUF_INIT, line = BUF_INIT;
-    export(b, number, &out);
+    show(b, number, &out);
     buf_add(&line, out.data, strcspn(buf_cstr(&out), "\n"));
     assert_string_equal(buf_cstr(&line), expected);
 }
@@ -121,7 +129,7 @@ static void a_failed_start_says_errno_and_stage(void **state)
     (void) state;
     book_open(&b, &(struct ledger_config) { 0 });
     add(&b, &(struct fact) { .seq = 2, .kind = FACT_START_FAILED, .value = ENOENT, .flag = 2 }, NULL);
-    export(&b, 1, &out);
+    show(&b, 1, &out);
     struct cJSON *json = json_parse(out.data, out.len - 1, &err);
     assert_non_null(json);
     assert_int_equal(cJSON_GetObjectItem(json, "errno")->valueint, ENOENT);
@@ -168,31 +176,6 @@ static void a_request_says_all_that_is_known(void **state)
                "\"body\":{\"bytes\":2,\"data\":\"{}\",\"encoding\":\"utf-8\",\"cut\":false}},\"end\":\"cut\"}",
                begin_ms, begin_ms + 12);
     check_line(&b, n, buf_cstr(&expected));
-    book_close(&b);
-}
-
-static void an_export_comes_in_pages_of_whole_lines(void **state)
-{
-    struct book b;
-    uint64_t next = 1;
-    size_t pages = 0, lines = 0;
-    (void) state;
-    book_open(&b, &(struct ledger_config) { 0 });
-    for (int i = 0; i < 20; i++)
-        add_out(&b, "x", 1);
-    while (next != 0) {
-        BUF_AUTO out = BUF_INIT;
-        ledger_export(b.ledger, next, 500, &out, &next);
-        assert_true(out.len > 0 && out.data[out.len - 1] == '\n');
-        for (size_t i = 0; i < out.len; i++)
-            lines += out.data[i] == '\n';
-        pages++;
-    }
-    assert_int_equal(lines, 20);
-    assert_true(pages > 2);
-    BUF_AUTO tiny = BUF_INIT;
-    ledger_export(b.ledger, 1, 0, &tiny, &next);
-    assert_int_equal(next, 2);
     book_close(&b);
 }
 
@@ -273,7 +256,7 @@ static void facts_are_written_at_once_and_requests_at_their_end(void **state)
     uint64_t n = ledger_begin_request(b.ledger, "r", "GET", "/", "", NULL, 0);
     add_out(&b, "x", 1);
     read_file(&first);
-    export(&b, 2, &exported);
+    show(&b, 2, &exported);
     assert_string_equal(buf_cstr(&first), buf_cstr(&exported));
     ledger_end_request(b.ledger, n, ANSWER_COMPLETE);
     read_file(&second);
@@ -475,7 +458,6 @@ int main(void)
         cmocka_unit_test(facts_say_what_their_kind_has_to_say),
         cmocka_unit_test(a_failed_start_says_errno_and_stage),
         cmocka_unit_test(a_request_says_all_that_is_known),
-        cmocka_unit_test(an_export_comes_in_pages_of_whole_lines),
         FILE_TEST(facts_are_written_at_once_and_requests_at_their_end),
         FILE_TEST(what_is_dropped_or_cleared_was_written),
         FILE_TEST(an_existing_file_is_continued),

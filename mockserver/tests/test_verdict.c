@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "lanes/ledger_priv.h"
 #include "lanes/verdict.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 struct journal {
-    struct clock *clock;           /* stands still: times are those that the test says */
+    struct clock *clock;           /* stands still: nothing may depend on it */
+    int64_t now_ns;                /* the machine's time, as the test says */
     struct ledger *ledger;
     struct match *match;
     struct verdict_report report;
@@ -29,6 +31,7 @@ static int setup(void **state)
     assert_non_null(j);
     assert_int_equal(clock_new(&j->clock, 1, &err), 0);
     clock_freeze(j->clock);
+    j->now_ns = INT64_C(1000000000000);
     assert_int_equal(ledger_new(&j->ledger, "default", j->clock, &config, &err), 0);
     *state = j;
     return 0;
@@ -57,12 +60,35 @@ struct line {
     bool stays_open, fired;
 };
 
+static void pass(struct journal *j, int64_t ms)
+{
+    j->now_ns += ms * 1000000;
+}
+
+/* The ledger notes the machine's time, for which no test can wait: put the test's in its place. */
+static void stamp(struct journal *j, uint64_t number, bool ends)
+{
+    struct ledger *l = j->ledger;
+    for (size_t i = 0; i < l->count; i++) {
+        struct ledger_item *item = l->ring[(l->head + i) % l->cap];
+        if (item->number != number)
+            continue;
+        if (!item->is_request)
+            ((struct ledger_fact_item *) (void *) item)->at_ns = j->now_ns;
+        else if (ends)
+            ((struct ledger_request_item *) (void *) item)->shown.end_ns = j->now_ns;
+        else
+            ((struct ledger_request_item *) (void *) item)->shown.begin_ns = j->now_ns;
+    }
+}
+
 static uint64_t begin(struct journal *j, const struct line *l)
 {
     const char *body = l->body == NULL ? "" : l->body;
-    clock_advance(j->clock, l->before_ms);
+    pass(j, l->before_ms);
     uint64_t n = ledger_begin_request(j->ledger, "id", l->method == NULL ? "POST" : l->method,
                                       l->path == NULL ? "/processes" : l->path, "", NULL, 0);
+    stamp(j, n, false);
     ledger_set_request_body(j->ledger, n, body, strlen(body));
     if (l->op != NULL)
         ledger_set_request_op(j->ledger, n, "hyperbrowser", l->op, l->sandbox, l->process, "cmd");
@@ -73,10 +99,11 @@ static uint64_t begin(struct journal *j, const struct line *l)
 
 static void finish(struct journal *j, uint64_t n, const struct line *l)
 {
-    clock_advance(j->clock, l->takes_ms);
+    pass(j, l->takes_ms);
     if (l->status != 0)
         ledger_set_answer(j->ledger, n, l->status, l->type == NULL ? "application/json" : l->type);
     ledger_end_request(j->ledger, n, l->end);
+    stamp(j, n, true);
 }
 
 static uint64_t say(struct journal *j, struct line l)
@@ -90,7 +117,10 @@ static uint64_t say(struct journal *j, struct line l)
 static void end_process(struct journal *j, const char *process)
 {
     struct fact fact = { .seq = 3, .wall_ms = clock_wall_ms(j->clock), .kind = FACT_EXITED };
+    struct ledger_stats stats;
     ledger_add_fact(j->ledger, "s1", process, "cmd", &fact, NULL);
+    ledger_get_stats(j->ledger, &stats);
+    stamp(j, stats.next_number - 1, true);
 }
 
 static const struct verdict_check *judge(struct journal *j, enum verdict_id id)
@@ -247,7 +277,7 @@ static void stream_left_while_the_process_lives_warns(void **state)
     struct journal *j = *state;
     say(j, (struct line) { STREAM, .end = ANSWER_CLIENT_GONE, .takes_ms = 50 });
     assert_word(judge(j, VERDICT_UNCLOSED_STREAMS), VERDICT_WARN);
-    clock_advance(j->clock, 1000);
+    pass(j, 1000);
     end_process(j, "p1");
     assert_word(judge(j, VERDICT_UNCLOSED_STREAMS), VERDICT_WARN);
 }
@@ -373,6 +403,69 @@ static void evidence_is_sorted_bounded_and_counted(void **state)
         assert_int_equal(check->evidence[i], i + 1);
 }
 
+/* ---- the lane's clock ------------------------------------------------------------------------ */
+
+/* Half an hour of the lane's time, and next to nothing of the client's, between a lost answer and the retry. */
+static void clock_that_was_moved_on_does_not_excuse_a_retry(void **state)
+{
+    struct journal *j = *state;
+    clock_run(j->clock, 1000000);
+    say(j, (struct line) { EXEC, .end = ANSWER_RESET });
+    say(j, (struct line) { .op = "process.signal", .body = "{}", .status = 400 });
+    clock_advance(j->clock, 1800000);
+    say(j, (struct line) { EXEC, .status = 200, .before_ms = 200 });
+    say(j, (struct line) { .op = "process.signal", .body = "{}", .status = 400 });
+    assert_word(judge(j, VERDICT_DUPLICATE_STARTS), VERDICT_FAIL);
+    assert_word(judge(j, VERDICT_RETRIES), VERDICT_FAIL);
+}
+
+static void clock_that_stands_still_does_not_make_a_retry(void **state)
+{
+    struct journal *j = *state;
+    say(j, (struct line) { EXEC, .end = ANSWER_RESET });
+    say(j, (struct line) { .op = "process.signal", .body = "{}", .status = 400 });
+    say(j, (struct line) { START, .status = 200, .path = "/start" });
+    say(j, (struct line) { EXEC, .status = 200, .before_ms = VERDICT_WINDOW_MS + 1 });
+    say(j, (struct line) { .op = "process.signal", .body = "{}", .status = 400 });
+    say(j, (struct line) { START, .status = 200, .path = "/start" });
+    assert_word(judge(j, VERDICT_DUPLICATE_STARTS), VERDICT_PASS);
+    assert_word(judge(j, VERDICT_RETRIES), VERDICT_PASS);
+}
+
+/* A 401 from long before allows no second refresh now, though the lane's clock says that it was all at once. */
+static void clock_that_stands_still_does_not_excuse_a_storm_of_refreshes(void **state)
+{
+    struct journal *j = *state;
+    const struct line early = { REFRESH, .takes_ms = 50 }, refused = { READ, .status = 401 };
+    say(j, (struct line) { READ, .body = "other", .status = 401 });
+    say(j, early);
+    say(j, (struct line) { READ, .body = "other", .status = 200 });
+    pass(j, 1000);
+    say(j, refused);
+    say(j, early);
+    say(j, early);
+    say(j, (struct line) { READ, .status = 200 });
+    assert_word(judge(j, VERDICT_AUTH), VERDICT_FAIL);
+}
+
+/* With the times that the ledger itself has noted. */
+static void fast_clock_does_not_excuse_a_retry_of_a_real_journal(void **state)
+{
+    struct journal *j = *state;
+    const struct line lost = { EXEC, .end = ANSWER_RESET }, again = { EXEC, .status = 200 };
+    const struct line *const lines[] = { &lost, &again };
+    clock_run(j->clock, 1000000);
+    for (size_t i = 0; i < COUNT(lines); i++) {
+        uint64_t n = ledger_begin_request(j->ledger, "id", "POST", "/processes", "", NULL, 0);
+        ledger_set_request_op(j->ledger, n, "hyperbrowser", lines[i]->op, "s1", NULL, "x");
+        if (lines[i]->status != 0)
+            ledger_set_answer(j->ledger, n, lines[i]->status, "application/json");
+        ledger_end_request(j->ledger, n, lines[i]->end);
+        clock_advance(j->clock, 2 * VERDICT_WINDOW_MS);
+    }
+    assert_word(judge(j, VERDICT_DUPLICATE_STARTS), VERDICT_FAIL);
+}
+
 /* ---- scenarios ------------------------------------------------------------------------------------ */
 
 static void planned_rules_that_did_not_fire_are_told_with_the_reason(void **state)
@@ -428,6 +521,10 @@ int main(void)
         TEST(final_answers_are_not_to_be_asked_again),
         TEST(unknown_routes_fail_and_malformed_requests_warn),
         TEST(evidence_is_sorted_bounded_and_counted),
+        TEST(clock_that_was_moved_on_does_not_excuse_a_retry),
+        TEST(clock_that_stands_still_does_not_make_a_retry),
+        TEST(clock_that_stands_still_does_not_excuse_a_storm_of_refreshes),
+        TEST(fast_clock_does_not_excuse_a_retry_of_a_real_journal),
         TEST(planned_rules_that_did_not_fire_are_told_with_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
