@@ -5,27 +5,34 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
+/* Every header and member of every request is looked at, so lengths are not counted again each time. */
+struct text {
+    const char *data;
+    size_t len;
+};
+#define T(literal) { literal, sizeof(literal) - 1 }
+
 /* Anywhere in a name: lower case, without "-" and "_". */
-static const char *const parts[] = {
-    "token",     "secret",     "apikey",     "password", "passwd",
-    "accesskey", "privatekey", "credential", "cookie",   "authorization",
+static const struct text parts[] = {
+    T("token"),     T("secret"),     T("apikey"),     T("password"), T("passwd"),
+    T("accesskey"), T("privatekey"), T("credential"), T("cookie"),   T("authorization"),
 };
 
 /* As a word of a name ("X-Auth-Key", "dbPass"): too short to be looked for inside others. */
-static const char *const words[] = {
-    "auth", "bearer", "jwt", "pass", "passphrase", "pat", "pwd", "sig", "signature",
+static const struct text words[] = {
+    T("auth"), T("bearer"), T("jwt"), T("pass"), T("passphrase"), T("pat"), T("pwd"), T("sig"), T("signature"),
 };
 
 /* As the whole name only. */
-static const char *const names[] = { "sid", "session", "sessionid" };
+static const struct text names[] = { T("sid"), T("session"), T("sessionid") };
 
 /* When a secret ends is none. */
-static const char *const harmless_ends[] = { "expires", "expiresat", "expiry" };
+static const struct text harmless_ends[] = { T("expires"), T("expiresat"), T("expiry") };
 
-static bool is_in(const char *const *list, size_t count, const char *text, size_t len)
+static bool is_in(const struct text *list, size_t count, const char *text, size_t len)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strlen(list[i]) == len && memcmp(list[i], text, len) == 0)
+        if (list[i].len == len && memcmp(list[i].data, text, len) == 0)
             return true;
     }
     return false;
@@ -34,7 +41,7 @@ static bool is_in(const char *const *list, size_t count, const char *text, size_
 static bool has_secret_part(const char *plain, size_t len)
 {
     for (size_t i = 0; i < COUNT(parts); i++) {
-        if (memmem(plain, len, parts[i], strlen(parts[i])) != NULL)
+        if (parts[i].len <= len && memmem(plain, len, parts[i].data, parts[i].len) != NULL)
             return true;
     }
     return false;
@@ -43,8 +50,8 @@ static bool has_secret_part(const char *plain, size_t len)
 static bool ends_harmlessly(const char *plain, size_t len)
 {
     for (size_t i = 0; i < COUNT(harmless_ends); i++) {
-        size_t end = strlen(harmless_ends[i]);
-        if (len > end && memcmp(plain + len - end, harmless_ends[i], end) == 0)
+        size_t end = harmless_ends[i].len;
+        if (len > end && memcmp(plain + len - end, harmless_ends[i].data, end) == 0)
             return true;
     }
     return false;

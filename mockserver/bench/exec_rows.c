@@ -15,7 +15,7 @@
 
 #define WARM_UP          64
 #define LEAK_CONNECTIONS 8
-#define LEAK_WARM_UP     2500 /* beyond the finished processes that a sandbox remembers */
+#define LEAK_WARM_UP     4000 /* until the ledger is full, and beyond the finished processes that a sandbox remembers */
 #define LEAK_SLACK_KIB   1024 /* 200 bytes a process: anything real that leaks is more */
 #define BURST            500
 
