@@ -485,7 +485,8 @@ static bool keeps_own_sandbox(struct lane_world *w, struct lane *lane)
         return false;
     bool ok = proc_start(sandbox, &true_spec, &p, &err) == 0;
     if (ok) {
-        ok = proc_wait_fact(p, 1u << FACT_EXITED, CLOCK_NEVER, NULL, NULL, &err) == 0;
+        /* Its last fact: nothing more of it goes into the ledger. */
+        ok = proc_wait_fact(p, 1u << FACT_OUTPUT_EOF, CLOCK_NEVER, NULL, NULL, &err) == 0;
         proc_unref(p);
     }
     struct sandbox **list = engine_list_sandboxes(w->engine, lane_owner(lane), NULL, &count);
