@@ -126,7 +126,8 @@ def waiting_create(server, key):
 
 
 def held(raw, lane):
-    return raw.admin("POST", f"/requests/wait?lane={lane}", '{"op": "sandbox.create", "timeout_ms": 30000}')[0] == 200
+    # The fault, not the operation: that is known a moment before the request is held.
+    return raw.admin("POST", f"/requests/wait?lane={lane}", '{"fault": "delay", "timeout_ms": 30000}')[0] == 200
 
 
 def test_who_waits_for_the_clock_of_a_deleted_lane_is_let_go(own_server):
