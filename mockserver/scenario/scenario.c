@@ -113,29 +113,49 @@ static bool is_unconditional(const struct when *when, uint64_t ops)
            (when->has & ~(1u << WHEN_OP | 1u << WHEN_DIALECT)) == 0;
 }
 
-static int read_processes(struct reader *r, const struct cJSON *value, void *out)
+/* Read one rule of a list; *out_takes_all: nothing is left for the rules behind it. */
+typedef int read_rule_fn(struct reader *r, const cJSON *item, size_t line, void *rule, bool *out_takes_all);
+
+/* Into `rules`, which has room for `count` of `size` bytes each; *out_read grows with every one that is begun, so that
+   all of them are freed when a later one is wrong. */
+static int read_rules(struct reader *r, const struct cJSON *value, size_t count, void *rules, size_t size,
+                      size_t *out_read, read_rule_fn *read)
 {
-    struct scenario *scenario = out;
-    const cJSON *item;
-    size_t count;
-    if (count_rules(r, value, &count) < 0)
-        return -1;
     size_t *lines = reader_alloc(r, count, sizeof *lines);
-    scenario->processes = reader_alloc(r, count, sizeof *scenario->processes);
-    int rc = lines == NULL || scenario->processes == NULL ? -1 : 0;
+    int rc = lines == NULL || rules == NULL ? -1 : 0;
     if (rc == 0)
         jsonc_child_lines(&r->doc, value, lines);
-    for (item = value->child; item != NULL && rc == 0; item = item->next) {
-        struct process_rule *rule = &scenario->processes[scenario->process_count];
-        when_init(&rule->when);
-        rule->line = lines[scenario->process_count++];
-        rc = reader_object(r, item, &process_keys, rule);
-        rule->planned = when_nth_total(&rule->when) != 0 ? when_nth_total(&rule->when) : 1;
-        if (rc == 0 && is_unconditional(&rule->when, vocab_ops_starting))
+    for (const cJSON *item = value->child; item != NULL && rc == 0; item = item->next) {
+        size_t i = (*out_read)++;
+        bool takes_all = false;
+        rc = read(r, item, lines[i], (char *) rules + i * size, &takes_all);
+        if (rc == 0 && takes_all)
             rc = refuse_unreachable(r, item->next);
     }
     free(lines);
     return rc;
+}
+
+static int read_process_rule(struct reader *r, const cJSON *item, size_t line, void *out, bool *out_takes_all)
+{
+    struct process_rule *rule = out;
+    when_init(&rule->when);
+    rule->line = line;
+    int rc = reader_object(r, item, &process_keys, rule);
+    rule->planned = when_nth_total(&rule->when) != 0 ? when_nth_total(&rule->when) : 1;
+    *out_takes_all = is_unconditional(&rule->when, vocab_ops_starting);
+    return rc;
+}
+
+static int read_processes(struct reader *r, const struct cJSON *value, void *out)
+{
+    struct scenario *scenario = out;
+    size_t count;
+    if (count_rules(r, value, &count) < 0)
+        return -1;
+    scenario->processes = reader_alloc(r, count, sizeof *scenario->processes);
+    return read_rules(r, value, count, scenario->processes, sizeof *scenario->processes, &scenario->process_count,
+                      read_process_rule);
 }
 
 /* Does this rule take every request for ever? */
@@ -145,27 +165,24 @@ static bool takes_all(const struct fault_rule *rule)
     return is_unconditional(&rule->when, OP_ALL) && rule->times == 0 && rule->at.probability >= 1 && !waits;
 }
 
+static int read_fault_rule(struct reader *r, const cJSON *item, size_t line, void *out, bool *out_takes_all)
+{
+    struct fault_rule *rule = out;
+    rule->line = line;
+    int rc = fault_rule_read(r, item, rule);
+    *out_takes_all = rc == 0 && takes_all(rule);
+    return rc;
+}
+
 static int read_faults(struct reader *r, const struct cJSON *value, void *out)
 {
     struct scenario *scenario = out;
-    const cJSON *item;
     size_t count;
     if (count_rules(r, value, &count) < 0)
         return -1;
-    size_t *lines = reader_alloc(r, count, sizeof *lines);
     scenario->faults = reader_alloc(r, count, sizeof *scenario->faults);
-    int rc = lines == NULL || scenario->faults == NULL ? -1 : 0;
-    if (rc == 0)
-        jsonc_child_lines(&r->doc, value, lines);
-    for (item = value->child; item != NULL && rc == 0; item = item->next) {
-        struct fault_rule *rule = &scenario->faults[scenario->fault_count];
-        rule->line = lines[scenario->fault_count++];
-        rc = fault_rule_read(r, item, rule);
-        if (rc == 0 && takes_all(rule))
-            rc = refuse_unreachable(r, item->next);
-    }
-    free(lines);
-    return rc;
+    return read_rules(r, value, count, scenario->faults, sizeof *scenario->faults, &scenario->fault_count,
+                      read_fault_rule);
 }
 
 /* ---- status, clock, seed -------------------------------------------------------------- */

@@ -20,25 +20,6 @@
 #define NOISE_BYTES 32
 #define RANDOM_BYTES 40
 
-static struct faulty site;
-
-static int setup(void **state)
-{
-    (void) state;
-    struct err err = ERR_INIT;
-    if (faulty_start(&site, &err) == 0)
-        return 0;
-    print_error("%s\n", err.text);
-    return -1;
-}
-
-static int teardown(void **state)
-{
-    (void) state;
-    faulty_stop(&site);
-    return 0;
-}
-
 /* ---- the two ways of an answer ----------------------------------------------------------- */
 
 static const char body_text[] = "one\ntwo\nthree\n";
@@ -226,7 +207,7 @@ static void await_text(const struct plan *p, struct http_client *c, const char *
 {
     BUF_AUTO seen = BUF_INIT;
     for (shorten(c, &seen); seen.len < strlen(wanted); shorten(c, &seen)) {
-        int rc = step_ms > 0 ? faulty_receive_in_time(&site, c, step_ms) : http_client_need(c, c->in.len + 1);
+        int rc = step_ms > 0 ? faulty_receive_in_time(&faulty_site, c, step_ms) : http_client_need(c, c->in.len + 1);
         if (rc < 0)
             complain(p, c->why, &seen);
     }
@@ -257,7 +238,7 @@ static void assert_alive(const struct plan *p, struct http_client *c)
     buf_clear(&c->in);
     int rc = http_client_text(c, "GET /plain HTTP/1.1\r\n" HOST "\r\n");
     for (; rc >= 0 && strcmp(buf_cstr(&seen), "<head>plain") != 0; shorten(c, &seen))
-        rc = faulty_receive_in_time(&site, c, STALL_MS);
+        rc = faulty_receive_in_time(&faulty_site, c, STALL_MS);
     if (rc < 0)
         complain(p, "the connection does not live on", &c->in);
 }
@@ -299,7 +280,7 @@ static void check_wire(const struct plan *p, struct http_client *c)
         break;
     case STAYS_SILENT:
         await_text(p, c, before, 0);
-        clock_advance(site.clock, 10 * STALL_MS);
+        clock_advance(faulty_site.clock, 10 * STALL_MS);
         assert_quiet(p, c);
         break;
     case ENDS:
@@ -323,15 +304,15 @@ static void check_counts(const struct plan *p)
     struct match_counts counts;
     bool is_pace = p->effect == GOES_ON_PACED || p->effect == GOES_ON_SPLIT;   /* which fires with its first byte */
     bool fires = p->place->from != NOWHERE && p->effect != UNTOUCHED && (!is_pace || p->after.len > 0);
-    faulty_get_counts(&site, &counts);
+    faulty_get_counts(&faulty_site, &counts);
     if (counts.planned != 1 || counts.matched != 1 || counts.pending != 0 || counts.fired != fires
         || counts.missed != !fires)
-        complain(p, fires ? "not fired as planned" : "fired", &site.seen.bytes);
+        complain(p, fires ? "not fired as planned" : "fired", &faulty_site.seen.bytes);
 }
 
 static void check_seen(const struct plan *p)
 {
-    const struct faulty_seen *seen = &site.seen;
+    const struct faulty_seen *seen = &faulty_site.seen;
     bool goes_on = !is_end(p->effect), never = p->place->from == NOWHERE;
     size_t body = goes_on ? BODY_BYTES : p->body;
     bool has_head = goes_on || p->before.len > 0;
@@ -355,13 +336,13 @@ static void run(const struct way *way, const struct place *place, const struct r
     struct plan p = { .way = way, .place = place, .row = row, .before = BUF_INIT, .after = BUF_INIT };
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     make_plan(&p);
-    if (faulty_arm(&site, place->at, row->fault, &err) < 0)
+    if (faulty_arm(&faulty_site, place->at, row->fault, &err) < 0)
         fail_msg("%s at %s: %s", row->fault, place->at, err.text);
-    assert_int_equal(http_client_open(&c, "127.0.0.1", site.port), 0);
+    assert_int_equal(http_client_open(&c, "127.0.0.1", faulty_site.port), 0);
     assert_int_equal(http_client_text(&c, "GET %s HTTP/1.1\r\n" HOST "\r\n", way->path), 0);
     check_wire(&p, &c);
     http_client_close(&c);
-    assert_true(faulty_await(&site, 1));
+    assert_true(faulty_await(&faulty_site, 1));
     check_counts(&p);
     check_seen(&p);
     buf_fini(&p.before);
@@ -485,5 +466,5 @@ int main(void)
         cmocka_unit_test(tokens_expire_at_their_place),
         cmocka_unit_test(faults_of_others_are_left_to_them),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, faulty_setup, faulty_teardown);
 }

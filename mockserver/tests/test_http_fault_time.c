@@ -16,43 +16,17 @@
 #define HOST "Host: 127.0.0.1\r\n"
 #define QUIET_MS 20
 
-static struct faulty site;
-
-static int setup(void **state)
-{
-    (void) state;
-    struct err err = ERR_INIT;
-    if (faulty_start(&site, &err) == 0)
-        return 0;
-    print_error("%s\n", err.text);
-    return -1;
-}
-
-static int teardown(void **state)
-{
-    (void) state;
-    faulty_stop(&site);
-    return 0;
-}
-
-static void arm(const char *at, const char *fault)
-{
-    struct err err = ERR_INIT;
-    if (faulty_arm(&site, at, fault, &err) < 0)
-        fail_msg("%s", err.text);
-}
-
 static void ask(struct http_client *c, const char *target)
 {
-    assert_int_equal(http_client_open(c, "127.0.0.1", site.port), 0);
+    assert_int_equal(http_client_open(c, "127.0.0.1", faulty_site.port), 0);
     assert_int_equal(http_client_text(c, "GET %s HTTP/1.1\r\n" HOST "\r\n", target), 0);
 }
 
 static void assert_fired(unsigned fired)
 {
     struct match_counts counts;
-    assert_true(faulty_await(&site, 1));
-    faulty_get_counts(&site, &counts);
+    assert_true(faulty_await(&faulty_site, 1));
+    faulty_get_counts(&faulty_site, &counts);
     assert_int_equal(counts.fired, fired);
     assert_int_equal(counts.pending, 0);
 }
@@ -63,7 +37,7 @@ static void await_first_byte(struct http_client *c, int64_t step_ms)
     HTTP_ANSWER a = { 0 };
     assert_int_equal(http_client_head(c, &a), 0);
     while (c->in.len == 0)
-        assert_true(faulty_receive_in_time(&site, c, step_ms) >= 0);
+        assert_true(faulty_receive_in_time(&faulty_site, c, step_ms) >= 0);
 }
 
 /* So many more bytes come, and then none. */
@@ -82,17 +56,17 @@ static void slow_answer_keeps_to_its_rate(void **state)
 {
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    arm("{ \"after_bytes\": 0 }", "\"fault\": { \"kind\": \"slow\", \"bytes_per_s\": 100 }");
+    faulty_must_arm("{ \"after_bytes\": 0 }", "\"fault\": { \"kind\": \"slow\", \"bytes_per_s\": 100 }");
     ask(&c, "/whole?size=5000");
     await_first_byte(&c, 10);
     assert_grows_by(&c, 0);
-    clock_advance(site.clock, 19);
+    clock_advance(faulty_site.clock, 19);
     assert_grows_by(&c, 0);
-    clock_advance(site.clock, 1);
+    clock_advance(faulty_site.clock, 1);
     assert_grows_by(&c, 2);                          /* it goes in fiftieths of a second */
-    clock_advance(site.clock, 1000);
+    clock_advance(faulty_site.clock, 1000);
     assert_grows_by(&c, 100);
-    clock_advance(site.clock, INT64_C(1) << 50);     /* more than can be multiplied */
+    clock_advance(faulty_site.clock, INT64_C(1) << 50);     /* more than can be multiplied */
     assert_int_equal(http_client_need(&c, 5000), 0);
     for (size_t i = 0; i < 5000; i++)
         assert_int_equal(c.in.data[i], faulty_fill(i));
@@ -103,16 +77,16 @@ static void dribble_lets_one_piece_go_each_time(void **state)
 {
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    arm("{ \"after_bytes\": 4 }", "\"fault\": { \"kind\": \"dribble\", \"bytes\": 3, \"every_ms\": 100 }");
+    faulty_must_arm("{ \"after_bytes\": 4 }", "\"fault\": { \"kind\": \"dribble\", \"bytes\": 3, \"every_ms\": 100 }");
     ask(&c, "/whole");
     await_first_byte(&c, 1);
     assert_int_equal(http_client_need(&c, 7), 0);
     assert_grows_by(&c, 0);
-    clock_advance(site.clock, 60);
+    clock_advance(faulty_site.clock, 60);
     assert_grows_by(&c, 0);
-    clock_advance(site.clock, 40);
+    clock_advance(faulty_site.clock, 40);
     assert_grows_by(&c, 3);
-    clock_advance(site.clock, 200);
+    clock_advance(faulty_site.clock, 200);
     assert_grows_by(&c, 4);
     assert_string_equal(c.in.data, "one\ntwo\nthree\n");
     assert_fired(1);
@@ -127,16 +101,16 @@ static void time_without_anything_to_send_earns_nothing(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        arm("{ \"after_bytes\": 4 }", rows[i].fault);
+        faulty_must_arm("{ \"after_bytes\": 4 }", rows[i].fault);
         ask(&c, "/pause");
         await_first_byte(&c, 1);
         assert_int_equal(http_client_need(&c, 9), 0);
         assert_grows_by(&c, 0);
-        clock_advance(site.clock, 100000);
-        faulty_release(&site);
+        clock_advance(faulty_site.clock, 100000);
+        faulty_release(&faulty_site);
         assert_grows_by(&c, rows[i].at_once);
-        assert_int_equal(faulty_receive_in_time(&site, &c, 100), 1);
-        clock_advance(site.clock, 100000);           /* but time goes on between two pieces of one answer */
+        assert_int_equal(faulty_receive_in_time(&faulty_site, &c, 100), 1);
+        clock_advance(faulty_site.clock, 100000);           /* but time goes on between two pieces of one answer */
         assert_int_equal(http_client_need(&c, strlen("4\r\none\n\r\na\r\ntwo\nthree\n\r\n0\r\n\r\n")), 0);
         assert_string_equal(c.in.data, "4\r\none\n\r\na\r\ntwo\nthree\n\r\n0\r\n\r\n");
         assert_fired(1);
@@ -148,8 +122,8 @@ static void slow_answer_takes_its_time(void **state)
 {
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    arm("{ \"after_bytes\": 0 }", "\"fault\": { \"kind\": \"slow\", \"bytes_per_s\": 100000 }");
-    clock_run(site.clock, 1.0);
+    faulty_must_arm("{ \"after_bytes\": 0 }", "\"fault\": { \"kind\": \"slow\", \"bytes_per_s\": 100000 }");
+    clock_run(faulty_site.clock, 1.0);
     HTTP_ANSWER a = { 0 };
     ask(&c, "/whole?size=20000");
     assert_int_equal(http_client_head(&c, &a), 0);
@@ -166,13 +140,13 @@ static void paces_and_silences_follow_the_lane_when_it_is_fast(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    arm(NULL, "\"fault\": { \"kind\": \"first_byte_delay\", \"ms\": 60000, \"jitter_ms\": 60000 }");
-    clock_run(site.clock, 1000000.0);
+    faulty_must_arm(NULL, "\"fault\": { \"kind\": \"first_byte_delay\", \"ms\": 60000, \"jitter_ms\": 60000 }");
+    clock_run(faulty_site.clock, 1000000.0);
     ask(&c, "/whole");
     int64_t start = mono_ns();
     assert_int_equal(http_client_answer(&c, &a, false), 0);
     assert_false(took_too_long((mono_ns() - start) / 1000000, 1000));
-    assert_true(clock_now_ms(site.clock) >= 60000);
+    assert_true(clock_now_ms(faulty_site.clock) >= 60000);
     assert_fired(1);
 }
 
@@ -190,9 +164,9 @@ static const struct { const char *fault, *at; bool has_sent; } waits[] = {
 
 static void begin_to_wait(struct http_client *c, size_t row)
 {
-    arm(waits[row].at, waits[row].fault);
+    faulty_must_arm(waits[row].at, waits[row].fault);
     ask(c, "/chunks");
-    assert_true(faulty_await_begun(&site, 1));
+    assert_true(faulty_await_begun(&faulty_site, 1));
     if (waits[row].has_sent)
         assert_int_equal(http_client_need(c, 100), 0);
 }
@@ -204,11 +178,11 @@ static void waiting_ends_with_a_client_that_resets(void **state)
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         begin_to_wait(&c, row);
         http_client_reset(&c);
-        assert_true(faulty_await(&site, 1));
-        assert_int_equal(site.seen.end, EXCHANGE_CLIENT_GONE);
-        assert_false(site.seen.went_on);
+        assert_true(faulty_await(&faulty_site, 1));
+        assert_int_equal(faulty_site.seen.end, EXCHANGE_CLIENT_GONE);
+        assert_false(faulty_site.seen.went_on);
     }
-    assert_true(faulty_await_idle(&site));
+    assert_true(faulty_await_idle(&faulty_site));
 }
 
 static void endless_silence_ends_with_a_client_that_closes(void **state)
@@ -218,15 +192,15 @@ static void endless_silence_ends_with_a_client_that_closes(void **state)
                                           "\"fault\": { \"kind\": \"lost_reply\", \"how\": \"stall\" }" };
     for (size_t i = 0; i < COUNT(faults); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        arm(NULL, faults[i]);
+        faulty_must_arm(NULL, faults[i]);
         ask(&c, "/events");
-        assert_true(faulty_await_begun(&site, 1));
+        assert_true(faulty_await_begun(&faulty_site, 1));
         assert_int_equal(http_client_receive(&c, QUIET_MS), 0);
         int64_t start = mono_ns();
         http_client_close(&c);
-        assert_true(faulty_await(&site, 1));
+        assert_true(faulty_await(&faulty_site, 1));
         assert_false(took_too_long((mono_ns() - start) / 1000000, 1000));
-        assert_int_equal(site.seen.end, EXCHANGE_CLIENT_GONE);
+        assert_int_equal(faulty_site.seen.end, EXCHANGE_CLIENT_GONE);
         assert_fired(1);
     }
 }
@@ -236,15 +210,15 @@ static void endless_silence_is_kept_for_a_client_that_only_reads(void **state)
 {
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    arm("{ \"after_bytes\": 0 }", "\"fault\": \"stall\"");
-    assert_int_equal(http_client_open(&c, "127.0.0.1", site.port), 0);
+    faulty_must_arm("{ \"after_bytes\": 0 }", "\"fault\": \"stall\"");
+    assert_int_equal(http_client_open(&c, "127.0.0.1", faulty_site.port), 0);
     static const char request[] = "GET /events HTTP/1.1\r\n" HOST "\r\n";
     assert_int_equal(send(c.fd, request, sizeof request - 1, MSG_MORE), sizeof request - 1);
     assert_int_equal(http_client_end_sending(&c), 0);
     HTTP_ANSWER a = { 0 };
     assert_int_equal(http_client_head(&c, &a), 0);
     assert_int_equal(http_client_receive(&c, 400), 0);
-    assert_int_equal(site.finished, 0);
+    assert_int_equal(faulty_site.finished, 0);
     http_client_reset(&c);
     assert_fired(1);
 }
@@ -253,21 +227,21 @@ static void waiting_ends_when_the_server_stops(void **state)
 {
     for (size_t row = 0; row < COUNT(waits); row++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        assert_int_equal(setup(state), 0);
+        assert_int_equal(faulty_setup(state), 0);
         begin_to_wait(&c, row);
         int64_t start = mono_ns();
-        http_server_free(site.server);
-        site.server = NULL;
+        http_server_free(faulty_site.server);
+        faulty_site.server = NULL;
         int64_t took_ms = (mono_ns() - start) / 1000000;
         assert_int_equal(http_client_until_end(&c), 0);
-        assert_int_equal(site.finished, 1);
+        assert_int_equal(faulty_site.finished, 1);
         if (took_too_long(took_ms, 1500))
             fail_msg("%s: stopping took %lld ms", waits[row].fault, (long long) took_ms);
-        faulty_stop(&site);
+        faulty_stop(&faulty_site);
     }
 }
 
-#define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, faulty_setup, faulty_teardown)
 
 int main(void)
 {

@@ -20,36 +20,10 @@
 #define HOST "Host: 127.0.0.1\r\n"
 #define BODY "one\ntwo\nthree\n"
 
-static struct faulty site;
-
-static int setup(void **state)
-{
-    (void) state;
-    struct err err = ERR_INIT;
-    if (faulty_start(&site, &err) == 0)
-        return 0;
-    print_error("%s\n", err.text);
-    return -1;
-}
-
-static int teardown(void **state)
-{
-    (void) state;
-    faulty_stop(&site);
-    return 0;
-}
-
-static void arm(const char *at, const char *fault)
-{
-    struct err err = ERR_INIT;
-    if (faulty_arm(&site, at, fault, &err) < 0)
-        fail_msg("%s", err.text);
-}
-
 static void ask(struct http_client *c, const char *text)
 {
     if (c->fd < 0)
-        assert_int_equal(http_client_open(c, "127.0.0.1", site.port), 0);
+        assert_int_equal(http_client_open(c, "127.0.0.1", faulty_site.port), 0);
     assert_int_equal(http_client_send(c, text, strlen(text)), 0);
 }
 
@@ -71,7 +45,7 @@ static int end_of(struct http_client *c)
 static unsigned count_fired(void)
 {
     struct match_counts counts;
-    faulty_get_counts(&site, &counts);
+    faulty_get_counts(&faulty_site, &counts);
     assert_int_equal(counts.pending, 0);
     return (unsigned) counts.fired;
 }
@@ -107,12 +81,12 @@ static void split_sends_every_byte_by_itself(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        arm(NULL, "\"fault\": \"split\"");
+        faulty_must_arm(NULL, "\"fault\": \"split\"");
         get(&c, rows[i].path);
         receive_answer(&c, rows[i].tail);
         assert_int_equal(segments_of(&c), c.in.len);
         assert_non_null(strstr(c.in.data, rows[i].body));
-        assert_true(faulty_await(&site, 1));
+        assert_true(faulty_await(&faulty_site, 1));
         assert_int_equal(count_fired(), 1);
     }
 }
@@ -121,7 +95,7 @@ static void split_from_its_place_on_cuts_pieces_of_its_size(void **state)
 {
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    arm("{ \"after_bytes\": 4 }", "\"fault\": { \"kind\": \"split\", \"bytes\": 3 }");
+    faulty_must_arm("{ \"after_bytes\": 4 }", "\"fault\": { \"kind\": \"split\", \"bytes\": 3 }");
     get(&c, "/chunks");
     receive_answer(&c, "0\r\n\r\n");
     assert_non_null(strstr(c.in.data, "\r\n\r\n4\r\none\n\r\n3\r\ntwo\r\n1\r\n\n\r\n"
@@ -134,7 +108,7 @@ static void whole_answer_is_split_from_its_place_on(void **state)
 {
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    arm("{ \"after_bytes\": 1000 }", "\"fault\": { \"kind\": \"split\", \"bytes\": 100 }");
+    faulty_must_arm("{ \"after_bytes\": 1000 }", "\"fault\": { \"kind\": \"split\", \"bytes\": 100 }");
     get(&c, "/whole?size=2000");
     HTTP_ANSWER a = { 0 };
     assert_int_equal(http_client_answer(&c, &a, false), 0);
@@ -150,7 +124,7 @@ static void reset_waits_until_a_slow_reader_has_everything(void **state)
     enum { BEFORE = 9000000 };           /* more than the kernel takes for it at once */
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     HTTP_ANSWER a = { 0 };
-    arm("{ \"after_bytes\": 9000000 }", "\"fault\": \"CONNECTION_RESET_BY_PEER\"");
+    faulty_must_arm("{ \"after_bytes\": 9000000 }", "\"fault\": \"CONNECTION_RESET_BY_PEER\"");
     get(&c, "/whole?size=9000001");
     assert_int_equal(http_client_head(&c, &a), 0);
     assert_int_equal(http_client_need(&c, BEFORE), 0);
@@ -160,7 +134,7 @@ static void reset_waits_until_a_slow_reader_has_everything(void **state)
         if (c.in.data[i] != faulty_fill(i))
             fail_msg("byte %zu differs", i);
     }
-    assert_true(faulty_await(&site, 1));
+    assert_true(faulty_await(&faulty_site, 1));
     assert_int_equal(count_fired(), 1);
 }
 
@@ -180,7 +154,7 @@ static bool descriptors_fall_to(size_t wanted)
 {
     int64_t until = mono_ns() + INT64_C(20000000000);
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    assert_int_equal(http_client_open(&c, "127.0.0.1", site.port), 0);
+    assert_int_equal(http_client_open(&c, "127.0.0.1", faulty_site.port), 0);
     while (count_descriptors() > wanted + 2 && mono_ns() < until)
         http_client_receive(&c, 5);
     return count_descriptors() <= wanted + 2;   /* the one here has two ends */
@@ -192,7 +166,7 @@ static void resets_leak_no_descriptor_and_no_worker(void **state)
     static const char *const targets[] = { "/events", "/chunks", "/whole" };
     HTTP_CLIENT kept = HTTP_CLIENT_INIT;         /* must never find another's bytes, or its own end */
     HTTP_ANSWER a = { 0 };
-    arm("{ \"after_bytes\": 6 }", "\"fault\": \"CONNECTION_RESET_BY_PEER\"");
+    faulty_must_arm("{ \"after_bytes\": 6 }", "\"fault\": \"CONNECTION_RESET_BY_PEER\"");
     get(&kept, "/plain");
     assert_int_equal(http_client_answer(&kept, &a, false), 0);
     size_t before = count_descriptors();
@@ -208,10 +182,10 @@ static void resets_leak_no_descriptor_and_no_worker(void **state)
         assert_int_equal(http_client_answer(&kept, &a, false), 0);
         assert_string_equal(a.body.data, "plain");
     }
-    assert_true(faulty_await(&site, 120));
+    assert_true(faulty_await(&faulty_site, 120));
     assert_int_equal(count_fired(), 120);
     assert_true(descriptors_fall_to(before));
-    assert_true(faulty_await_idle(&site));
+    assert_true(faulty_await_idle(&faulty_site));
 }
 
 /* ---- orderly ends -------------------------------------------------------------------------- */
@@ -232,7 +206,7 @@ static void orderly_end_stays_one_with_input_unread(void **state)
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         HTTP_CLIENT two = HTTP_CLIENT_INIT;
-        arm(rows[i].at, rows[i].fault);
+        faulty_must_arm(rows[i].at, rows[i].fault);
         ask(&c, "POST /chunks HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n");
         assert_int_equal(http_client_send(&c, body, sizeof body), 0);
         assert_int_equal(http_client_until_end(&c), 0);
@@ -252,7 +226,7 @@ static void orderly_end_lets_the_client_finish_sending(void **state)
     static char body[50000];
     memset(body, ' ', sizeof body);
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    arm(NULL, "\"fault\": \"EMPTY_RESPONSE\"");
+    faulty_must_arm(NULL, "\"fault\": \"EMPTY_RESPONSE\"");
     ask(&c, "POST /chunks HTTP/1.1\r\n" HOST "Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n");
     assert_int_equal(http_client_send(&c, body, sizeof body), 0);
     assert_int_equal(end_of(&c), 0);
@@ -269,13 +243,13 @@ static void ended_connection_serves_no_other_request(void **state)
     size_t before = count_descriptors();
     for (size_t i = 0; i < COUNT(faults); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        arm("{ \"after_bytes\": 6 }", faults[i]);
+        faulty_must_arm("{ \"after_bytes\": 6 }", faults[i]);
         get(&c, "/whole");
         assert_int_equal(http_client_until_end(&c), 0);
         assert_string_equal(c.why, "end");
         get(&c, "/whole");
         assert_true(descriptors_fall_to(before + 1));
-        assert_int_equal(site.begun, 1);
+        assert_int_equal(faulty_site.begun, 1);
     }
 }
 
@@ -295,11 +269,11 @@ static void head_and_old_clients_meet_faults_too(void **state)
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        arm(rows[i].at, rows[i].fault);
+        faulty_must_arm(rows[i].at, rows[i].fault);
         ask(&c, rows[i].request);
         receive_answer(&c, rows[i].tail);
         assert_int_equal(end_of(&c), rows[i].end);
-        assert_true(faulty_await(&site, 1));
+        assert_true(faulty_await(&faulty_site, 1));
         assert_int_equal(count_fired(), 1);
     }
 }
@@ -310,7 +284,7 @@ static void random_bytes_and_delays_come_from_the_seed(void **state)
     BUF_AUTO first = BUF_INIT;
     for (int i = 0; i < 2; i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
-        arm(NULL, "\"fault\": { \"kind\": \"RANDOM_DATA_THEN_CLOSE\", \"bytes\": 1000 }");
+        faulty_must_arm(NULL, "\"fault\": { \"kind\": \"RANDOM_DATA_THEN_CLOSE\", \"bytes\": 1000 }");
         get(&c, "/whole");
         assert_int_equal(http_client_until_end(&c), 0);
         assert_string_equal(c.why, "end");
@@ -333,19 +307,19 @@ static void observer_is_told_what_was_said_and_how_it_ended(void **state)
         { "/nothing", "", 0, EXCHANGE_NO_ANSWER },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(setup(state), 0);
+        assert_int_equal(faulty_setup(state), 0);
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         char text[256];
         snprintf(text, sizeof text, "POST %s HTTP/1.1\r\n" HOST "Content-Type: application/json\r\n"
                  "Content-Length: 8\r\n\r\n[\"body\"]", rows[i].target);
         ask(&c, text);
-        assert_true(faulty_await(&site, 1));
-        assert_int_equal(site.seen.end, rows[i].end);
-        assert_int_equal(site.seen.status, rows[i].status);
-        assert_string_equal(buf_cstr(&site.seen.bytes), rows[i].bytes);
+        assert_true(faulty_await(&faulty_site, 1));
+        assert_int_equal(faulty_site.seen.end, rows[i].end);
+        assert_int_equal(faulty_site.seen.status, rows[i].status);
+        assert_string_equal(buf_cstr(&faulty_site.seen.bytes), rows[i].bytes);
         if (rows[i].status != 0)
-            assert_string_equal(buf_cstr(&site.seen.request), "[\"body\"]");
-        faulty_stop(&site);
+            assert_string_equal(buf_cstr(&faulty_site.seen.request), "[\"body\"]");
+        faulty_stop(&faulty_site);
     }
 }
 
@@ -354,11 +328,11 @@ static void client_that_went_is_told_and_not_answered(void **state)
     (void) state;
     HTTP_CLIENT c = HTTP_CLIENT_INIT;
     get(&c, "/nobody");
-    assert_true(faulty_await_begun(&site, 1));
+    assert_true(faulty_await_begun(&faulty_site, 1));
     http_client_reset(&c);
-    assert_true(faulty_await(&site, 1));
-    assert_int_equal(site.seen.end, EXCHANGE_CLIENT_GONE);
-    assert_int_equal(site.seen.status, 0);
+    assert_true(faulty_await(&faulty_site, 1));
+    assert_int_equal(faulty_site.seen.end, EXCHANGE_CLIENT_GONE);
+    assert_int_equal(faulty_site.seen.status, 0);
 }
 
 static void headers_are_given_as_they_came(void **state)
@@ -374,7 +348,7 @@ static void headers_are_given_as_they_came(void **state)
     assert_string_equal(a.body.data, "Host: 127.0.0.1\nX-B: 2\n");
 }
 
-#define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, faulty_setup, faulty_teardown)
 
 int main(void)
 {

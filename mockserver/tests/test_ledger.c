@@ -12,29 +12,11 @@
 #include <string.h>
 
 #include "lanes/ledger.h"
+#include "tests/support/ledger_book.h"
 
 #define LIMIT_NS INT64_C(60000000000)   /* after so long a test gives up */
 
-/* ---- a ledger with a clock that stands still ----------------------------------------- */
-
-struct book {
-    struct clock *clock;
-    struct ledger *ledger;
-};
-
-static void book_open(struct book *b, const struct ledger_config *config)
-{
-    struct err err = ERR_INIT;
-    assert_int_equal(clock_new(&b->clock, 1, &err), 0);
-    clock_freeze(b->clock);
-    assert_int_equal(ledger_new(&b->ledger, "l", b->clock, config, &err), 0);
-}
-
-static void book_close(struct book *b)
-{
-    ledger_free(b->ledger);
-    clock_unref(b->clock);
-}
+/* ---- filling it ---------------------------------------------------------------------- */
 
 static void add_out(struct book *b, const char *process, const char *text)
 {

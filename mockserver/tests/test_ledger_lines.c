@@ -19,27 +19,9 @@
 
 #include "base/json.h"
 #include "lanes/ledger.h"
+#include "tests/support/ledger_book.h"
 
-/* ---- a ledger ------------------------------------------------------------------------ */
-
-struct book {
-    struct clock *clock;
-    struct ledger *ledger;
-};
-
-static void book_open(struct book *b, const struct ledger_config *config)
-{
-    struct err err = ERR_INIT;
-    assert_int_equal(clock_new(&b->clock, 1, &err), 0);
-    clock_freeze(b->clock);
-    assert_int_equal(ledger_new(&b->ledger, "my-lane", b->clock, config, &err), 0);
-}
-
-static void book_close(struct book *b)
-{
-    ledger_free(b->ledger);
-    clock_unref(b->clock);
-}
+/* ---- filling it ---------------------------------------------------------------------- */
 
 static void add(struct book *b, const struct fact *fact, const char *bytes)
 {

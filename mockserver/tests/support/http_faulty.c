@@ -1,3 +1,9 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
 #include "tests/support/http_faulty.h"
 
 #include <stdio.h>
@@ -417,4 +423,32 @@ int faulty_receive_in_time(struct faulty *f, struct http_client *c, int64_t step
         clock_advance(f->clock, step_ms);
     }
     return 0;
+}
+
+/* ---- as a fixture ------------------------------------------------------------------------ */
+
+struct faulty faulty_site;
+
+int faulty_setup(void **state)
+{
+    (void) state;
+    struct err err = ERR_INIT;
+    if (faulty_start(&faulty_site, &err) == 0)
+        return 0;
+    print_error("%s\n", err.text);
+    return -1;
+}
+
+int faulty_teardown(void **state)
+{
+    (void) state;
+    faulty_stop(&faulty_site);
+    return 0;
+}
+
+void faulty_must_arm(const char *at, const char *fault)
+{
+    struct err err = ERR_INIT;
+    if (faulty_arm(&faulty_site, at, fault, &err) < 0)
+        fail_msg("%s", err.text);
 }

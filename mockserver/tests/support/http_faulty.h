@@ -66,4 +66,11 @@ int faulty_receive_in_time(struct faulty *f, struct http_client *c, int64_t step
 
 char faulty_fill(size_t i);
 
+/* One for a test program, and cmocka fixtures for it. */
+extern struct faulty faulty_site;
+int faulty_setup(void **state);
+int faulty_teardown(void **state);
+/* faulty_arm, or the test fails. */
+void faulty_must_arm(const char *at, const char *fault);
+
 #endif
