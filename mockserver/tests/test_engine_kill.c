@@ -147,11 +147,20 @@ static void one_that_ignores_term_is_killed_after_the_grace(void **state)
 
 static void one_that_exits_on_term_keeps_its_exit_code_and_the_timeout(void **state)
 {
-    OUTCOME o = run_limited(*state, "trap 'echo bye; exit 5' TERM; while :; do sleep 0.01; done", 100);
+    struct world *w = *state;
+    char *argv[4];
+    struct proc_spec spec = world_shell("trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.01; done", argv);
+    spec.timeout_ms = 100;
+    /* Frozen, so that it has set its trap when its time is up, and its grace lasts. */
+    clock_freeze(w->clock);
+    struct proc *p = world_start(w, &spec);
+    world_await_output(p, "up");
+    clock_advance(w->clock, spec.timeout_ms);
+    OUTCOME o = world_finish(p);
     assert_true(o.view.timed_out);
     assert_int_equal(o.view.end.kind, FACT_EXITED);
     assert_int_equal(o.view.end.value, 5);
-    assert_text(o.out, "bye\n");
+    assert_text(o.out, "up\nbye\n");
 }
 
 static void one_that_is_quick_enough_is_not_timed_out(void **state)

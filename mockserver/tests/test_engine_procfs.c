@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/procfs.h"
+#include "tests/support/patience.h"
 
 static pid_t start_sleeper(char *const *env)
 {
@@ -18,7 +19,18 @@ static pid_t start_sleeper(char *const *env)
     char *const argv[] = { name, seconds, NULL };
     pid_t pid = 0;
     assert_int_equal(posix_spawn(&pid, "/bin/sleep", NULL, NULL, argv, env), 0);
-    return pid;   /* posix_spawn returns when its exec is done */
+    return pid;
+}
+
+static size_t is_between(void *pid)
+{
+    return procfs_is_between_programs(*(pid_t *) pid);
+}
+
+/* posix_spawn returns as soon as the old program is gone, which is before the new one has its environment. */
+static bool comes_to_run(pid_t pid)
+{
+    return comes_down_to(is_between, &pid, 0);
 }
 
 static void end(pid_t pid)
@@ -32,6 +44,7 @@ static void a_program_that_runs_is_not_between_two(void **state)
     (void) state;
     pid_t sleeper = start_sleeper(environ);
     assert_false(procfs_is_between_programs(getpid()));
+    assert_true(comes_to_run(sleeper));
     assert_false(procfs_is_between_programs(sleeper));
     end(sleeper);
 }
@@ -41,6 +54,7 @@ static void an_empty_environment_is_not_a_missing_one(void **state)
     (void) state;
     char *const none[] = { NULL };
     pid_t sleeper = start_sleeper(none);
+    assert_true(comes_to_run(sleeper));
     assert_false(procfs_is_between_programs(sleeper));
     end(sleeper);
 }

@@ -433,7 +433,8 @@ int faulty_setup(void **state)
 {
     (void) state;
     struct err err = ERR_INIT;
-    if (faulty_start(&faulty_site, &err) == 0)
+    /* The workers of its second step have files of their own: they are to be open when a test begins to count. */
+    if (faulty_start(&faulty_site, &err) == 0 && http_server_await_workers(faulty_site.server, &err) >= 0)
         return 0;
     print_error("%s\n", err.text);
     return -1;

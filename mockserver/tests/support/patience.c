@@ -1,5 +1,6 @@
 #include "tests/support/patience.h"
 
+#include <poll.h>
 #include <pthread.h>
 
 #include "base/clock.h"
@@ -29,4 +30,15 @@ static int64_t measure_factor(void)
 bool took_too_long(int64_t took_ms, int64_t usual_ms)
 {
     return took_ms > usual_ms && took_ms > usual_ms * measure_factor();
+}
+
+bool comes_down_to(size_t (*count)(void *arg), void *arg, size_t most)
+{
+    enum { GLANCE_MS = 2, GLANCES = 15000 };
+    for (int i = 0; i < GLANCES; i++) {
+        if (count(arg) <= most)
+            return true;
+        poll(NULL, 0, GLANCE_MS);
+    }
+    return false;
 }

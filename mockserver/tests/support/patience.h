@@ -8,10 +8,15 @@
 #define STANDBOX_TESTS_PATIENCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Did `took_ms` exceed what takes less than `usual_ms` on an idle machine?  Only then the load is measured: by
    starting and ending some threads, which an idle machine does in a known time. */
 bool took_too_long(int64_t took_ms, int64_t usual_ms);
+
+/* Does `count(arg)` come down to `most` before long?  For what the kernel lets go a moment after it said so: a thread
+   that was joined is still counted for an instant, and a program that has just been started still closes its files. */
+bool comes_down_to(size_t (*count)(void *arg), void *arg, size_t most);
 
 #endif
