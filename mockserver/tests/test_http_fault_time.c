@@ -218,7 +218,7 @@ static void endless_silence_is_kept_for_a_client_that_only_reads(void **state)
     HTTP_ANSWER a = { 0 };
     assert_int_equal(http_client_head(&c, &a), 0);
     assert_int_equal(http_client_receive(&c, 400), 0);
-    assert_int_equal(faulty_site.finished, 0);
+    assert_int_equal(faulty_finished(&faulty_site), 0);
     http_client_reset(&c);
     assert_fired(1);
 }
@@ -234,7 +234,7 @@ static void waiting_ends_when_the_server_stops(void **state)
         faulty_site.server = NULL;
         int64_t took_ms = (mono_ns() - start) / 1000000;
         assert_int_equal(http_client_until_end(&c), 0);
-        assert_int_equal(faulty_site.finished, 1);
+        assert_int_equal(faulty_finished(&faulty_site), 1);
         if (took_too_long(took_ms, 1500))
             fail_msg("%s: stopping took %lld ms", waits[row].fault, (long long) took_ms);
         faulty_stop(&faulty_site);

@@ -249,7 +249,7 @@ static void ended_connection_serves_no_other_request(void **state)
         assert_string_equal(c.why, "end");
         get(&c, "/whole");
         assert_true(descriptors_fall_to(before + 1));
-        assert_int_equal(faulty_site.begun, 1);
+        assert_int_equal(faulty_begun(&faulty_site), 1);
     }
 }
 

@@ -378,6 +378,24 @@ static bool await_count(struct faulty *f, const unsigned *count, unsigned least)
     return is_there;
 }
 
+static unsigned read_count(struct faulty *f, const unsigned *count)
+{
+    pthread_mutex_lock(&f->lock);
+    unsigned now = *count;
+    pthread_mutex_unlock(&f->lock);
+    return now;
+}
+
+unsigned faulty_begun(struct faulty *f)
+{
+    return read_count(f, &f->begun);
+}
+
+unsigned faulty_finished(struct faulty *f)
+{
+    return read_count(f, &f->finished);
+}
+
 bool faulty_await_begun(struct faulty *f, unsigned count)
 {
     return await_count(f, &f->begun, count);

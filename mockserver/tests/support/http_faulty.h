@@ -54,6 +54,9 @@ void faulty_stop(struct faulty *f);
 /* From now on requests meet this fault; `at` and `fault` are JSON, `at` may be NULL. */
 int faulty_arm(struct faulty *f, const char *at, const char *fault, struct err *err);
 /* Wait until so many handlers have begun, or returned, since the last faulty_arm. */
+/* How many there are now: for a claim that there are no more. */
+unsigned faulty_begun(struct faulty *f);
+unsigned faulty_finished(struct faulty *f);
 bool faulty_await_begun(struct faulty *f, unsigned count);
 bool faulty_await(struct faulty *f, unsigned count);
 /* Let /pause go on. */
