@@ -53,10 +53,10 @@ void faulty_stop(struct faulty *f);
 
 /* From now on requests meet this fault; `at` and `fault` are JSON, `at` may be NULL. */
 int faulty_arm(struct faulty *f, const char *at, const char *fault, struct err *err);
-/* Wait until so many handlers have begun, or returned, since the last faulty_arm. */
-/* How many there are now: for a claim that there are no more. */
+/* How many handlers have begun, or returned, since the last faulty_arm. */
 unsigned faulty_begun(struct faulty *f);
 unsigned faulty_finished(struct faulty *f);
+/* Wait until there are so many. */
 bool faulty_await_begun(struct faulty *f, unsigned count);
 bool faulty_await(struct faulty *f, unsigned count);
 /* Let /pause go on. */
