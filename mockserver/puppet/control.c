@@ -4,15 +4,20 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "puppet/puppet.h"
 #include "puppet/wait.h"
 
 #define LINE_MAX_BYTES 4096
+#define SETTLE_NS        INT64_C(2000000000)
+#define SETTLE_GLANCE_NS INT64_C(200000)
 #define TIME_MAX_MS    (INT64_C(1) << 53) /* as far as JSON's numbers are exact */
 
 struct wish {
@@ -116,10 +121,27 @@ static void receive(struct puppet *p, const struct step *step)
 
 /* ---- wishes ------------------------------------------------------------------------- */
 
+static bool is_unread(int fd)
+{
+    struct stat st;
+    int unread = 0;
+    return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+/* Who sees a puppet at a barrier, or asleep, can rely on it: what it wrote before has been read, and what it writes
+   afterwards is a piece of its own.  A pipe that nobody reads holds it up only for a while. */
+static void settle_output(struct puppet *p)
+{
+    int64_t end = mono_ns() + SETTLE_NS;
+    while ((is_unread(STDOUT_FILENO) || is_unread(STDERR_FILENO)) && mono_ns() < end)
+        wait_until(p, mono_ns() + SETTLE_GLANCE_NS);
+}
+
 /* `w` lacks the id and the end.  Returns the controller's time, or -1. */
 static int64_t make_wish(struct puppet *p, const struct step *step, struct jsonw *w)
 {
     struct control *c = &p->control;
+    settle_output(p);
     struct wish wish = { .id = ++c->last_id, .at_ms = -1, .older = c->newest };
     jsonw_int(w, "id", wish.id);
     jsonw_end_object(w);

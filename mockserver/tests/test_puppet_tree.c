@@ -370,16 +370,30 @@ static void a_barrier_holds_until_it_is_lifted(void **state)
     start_controlled(world, "real",
                      "[{\"out\":\"1\"},{\"barrier\":\"b \\\"1\\\"\"},{\"out\":\"2\"},{\"sleep_ms\":1},"
                      "{\"barrier\":\"b2\"},{\"exit\":3}]");
-    assert_wish(world->control, "{\"barrier\":\"b \\\"1\\\"\",\"id\":1}\n", NULL);
     assert_true(puppet_child_await(&world->child, 1, "1"));
+    assert_wish(world->control, "{\"barrier\":\"b \\\"1\\\"\",\"id\":1}\n", NULL);
     assert_string_equal(buf_cstr(&world->child.got[1]), "1");
     answer(world->control, "{\"go\":true}\n");
+    assert_true(puppet_child_await(&world->child, 1, "12"));
     assert_wish(world->control, "{\"barrier\":\"b2\",\"id\":2}\n", NULL);
     answer(world->control, "{\"go\":");
     answer(world->control, "true,\"id\":2}\n");
     assert_true(puppet_child_finish(&world->child));
     assert_exited(&world->child, 3);
     assert_string_equal(buf_cstr(&world->child.got[1]), "12");
+}
+
+/* So that whoever sees it there can let it go on, and gets two pieces. */
+static void who_stands_at_a_barrier_has_been_read(void **state)
+{
+    struct world *world = *state;
+    start_controlled(world, "real", "[{\"err\":\"1\"},{\"barrier\":\"b\"}]");
+    struct pollfd wish = { .fd = world->control, .events = POLLIN };
+    assert_int_equal(poll(&wish, 1, 50), 0);
+    assert_true(puppet_child_await(&world->child, 2, "1"));
+    assert_wish(world->control, "{\"barrier\":\"b\",\"id\":1}\n", NULL);
+    answer(world->control, "{\"go\":true}\n");
+    assert_true(puppet_child_finish(&world->child));
 }
 
 static void a_manual_clock_is_asked_for_sleeps_and_rates(void **state)
@@ -500,6 +514,7 @@ int main(void)
         T(a_port_that_is_taken_is_a_failed_step),
         T(a_fork_does_not_hold_the_port),
         T(a_barrier_holds_until_it_is_lifted),
+        T(who_stands_at_a_barrier_has_been_read),
         T(a_manual_clock_is_asked_for_sleeps_and_rates),
         T(a_rate_counts_from_its_start_when_the_controller_says_the_time),
         T(a_handlers_wish_and_the_interrupted_one_keep_apart),
