@@ -21,6 +21,10 @@ endfunction()
 
 standbox_find(Civetweb::Civetweb civetweb.h civetweb libcivetweb-dev)
 standbox_find(CJSON::CJSON cjson/cJSON.h cjson libcjson-dev)
-if(BUILD_TESTING)
+if(BUILD_TESTING OR STANDBOX_CONFORMANCE)
     standbox_find(Cmocka::Cmocka cmocka.h cmocka libcmocka-dev)
+endif()
+if(STANDBOX_CONFORMANCE)
+    # Its own CMake package differs between versions; the name of the target is the one that it uses.
+    standbox_find(CURL::libcurl curl/curl.h curl libcurl4-openssl-dev)
 endif()

@@ -1,0 +1,191 @@
+/*
+ * kills: would the suite notice a wrong client?
+ *
+ * The client is a program of mutants: with --list-mutants it prints what it can do wrong, a JSON object a line, and
+ * with --protocol P --mutant NAME it does that one thing wrong.  All cases are run against each, and against the same
+ * program without a mutant, which must pass.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/json.h"
+#include "cli/lines.h"
+#include "commands/clients.h"
+#include "commands/commands.h"
+#include "commands/pairs.h"
+#include "commands/output.h"
+#include "report/kills.h"
+#include "report/report.h"
+
+#define LIST_MS 20000
+#define OPTION_WORDS 4   /* --protocol P --mutant NAME */
+
+/* The command with more words behind it; `clients` owns the array. */
+static const char **extended(struct clients *clients, const struct options *o, const char *const *more)
+{
+    size_t extra = 0;
+    while (more[extra] != NULL)
+        extra++;
+    const char **argv = calloc(o->client.count + extra + 1, sizeof *argv);
+    if (!clients_own(clients, argv))
+        return NULL;
+    memcpy(argv, o->client.words, o->client.count * sizeof *argv);
+    memcpy(argv + o->client.count, more, extra * sizeof *argv);
+    return argv;
+}
+
+static int add_client(struct clients *clients, const struct stage *stage, const char *protocol, const cJSON *mutant,
+                      struct err *err)
+{
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(mutant, "name"));
+    const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(mutant, "what"));
+    const char *bug = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(mutant, "imitates"));
+    char *own_protocol = strdup(protocol), *own_name = name != NULL ? strdup(name) : NULL;
+    if (!clients_own(clients, own_protocol) || (name != NULL && !clients_own(clients, own_name)))
+        return err_set(err, ERR_NOMEM, 0, "clients");
+    const char *more[OPTION_WORDS + 1] = { "--protocol", own_protocol };
+    if (name != NULL) {
+        more[2] = "--mutant";
+        more[3] = own_name;
+    }
+    const char **argv = extended(clients, stage->options, more);
+    BUF_AUTO key = BUF_INIT;
+    buf_printf(&key, name != NULL ? "mutant:%s/%s" : "reference/%s%.0s", name != NULL ? name : protocol, protocol);
+    if (argv == NULL)
+        return err_set(err, ERR_NOMEM, 0, "clients");
+    return clients_add(clients, stage, buf_cstr(&key), argv, NULL, name == NULL, what, bug, err);
+}
+
+static int add_mutant(struct clients *clients, const struct stage *stage, const char *line, size_t len, struct err *err)
+{
+    cJSON *mutant = json_parse(line, len, err);
+    if (mutant == NULL)
+        return err_wrap(err, "--list-mutants");
+    const cJSON *protocol, *protocols = cJSON_GetObjectItemCaseSensitive(mutant, "protocols");
+    int rc = 0;
+    if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(mutant, "name")) || cJSON_GetArraySize(protocols) == 0)
+        rc = err_set(err, ERR_INVALID, 0, "--list-mutants: no name or no protocols in: %.200s", line);
+    cJSON_ArrayForEach(protocol, protocols) {
+        if (rc == 0)
+            rc = add_client(clients, stage, protocol->valuestring, mutant, err);
+    }
+    json_free(mutant);
+    return rc;
+}
+
+static int add_all(struct clients *clients, const struct stage *stage, struct err *err)
+{
+    BUF_AUTO listed = BUF_INIT;
+    const char *const more[] = { "--list-mutants", NULL };
+    const char **argv = extended(clients, stage->options, more);
+    if (argv == NULL)
+        return err_set(err, ERR_NOMEM, 0, "clients");
+    if (output_of(argv, buf_cstr(&stage->warden), (int64_t) (LIST_MS * stage->server.patience), &listed, err) != 0 ||
+        add_client(clients, stage, "a", NULL, err) != 0 || add_client(clients, stage, "b", NULL, err) != 0)
+        return -1;
+    for (const char *p = buf_cstr(&listed); *p != '\0';) {
+        size_t len = strcspn(p, "\n");
+        if (len > 0 && add_mutant(clients, stage, p, len, err) != 0)
+            return -1;
+        p += len + (p[len] == '\n');
+    }
+    return clients->count > 2 ? 0 : err_set(err, ERR_INVALID, 0, "the client lists no mutants");
+}
+
+/* ---- what is not proven yet -------------------------------------------------------------------- */
+
+struct open_list {
+    struct wildcards subjects;   /* mutants and cases, by name; each has to be a finding */
+};
+
+static int take_open(void *arg, char *line, const char *place, struct err *err)
+{
+    struct open_list *open = arg;
+    return wildcards_add(&open->subjects, line, place, err);
+}
+
+/* How many findings are not on the list; those are said.  The others count as used. */
+static size_t tell_findings(const struct kills *kills, struct open_list *open)
+{
+    size_t unlisted = 0;
+    for (size_t i = 0; i < kills_finding_count(kills); i++) {
+        const struct kill_finding *f = kills_finding(kills, i);
+        if (wildcards_match(&open->subjects, f->subject))
+            continue;
+        fprintf(stderr, "%s  %s: %s\n", kill_finding_name(f->kind), f->subject, f->text);
+        unlisted++;
+    }
+    return unlisted;
+}
+
+static int judge_kills(const struct kills *kills, struct open_list *open)
+{
+    size_t all = kills_finding_count(kills), unlisted = tell_findings(kills, open);
+    const struct wildcard_row *stale = wildcards_unused(&open->subjects);
+    if (stale != NULL)
+        complain("%s: \"%s\" is proven now: take it out of the list", stale->place, stale->pattern);
+    fprintf(stderr, "%zu mutants, %zu cases, %zu findings", kills_mutant_count(kills), kills_case_count(kills), all);
+    fprintf(stderr, all > unlisted ? ", %zu of them listed as open\n" : "\n", all - unlisted);
+    return unlisted > 0 || stale != NULL ? EXIT_NOT_CONFORMANT : EXIT_CONFORMANT;
+}
+
+static int finish(const struct stage *stage, const cJSON *document)
+{
+    struct err err = ERR_INIT;
+    struct open_list open = { { NULL, 0 } };
+    const struct options *o = stage->options;
+    if (o->open != NULL && lines_read(o->open, take_open, &open, &err) != 0) {
+        complain("--open: %s", err.text);
+        wildcards_fini(&open.subjects);
+        return EXIT_WRONG_USE;
+    }
+    struct kills *kills = kills_new(document, &err);
+    int code = kills != NULL ? judge_kills(kills, &open) : EXIT_HARNESS;
+    if (kills == NULL)
+        complain("%s", err.text);
+    kills_free(kills);
+    wildcards_fini(&open.subjects);
+    int report_code = reports_write(o, document);
+    if (o->record_pairs != NULL && pairs_record(document, o->record_pairs, &err) != 0) {
+        complain("--record-pairs: %s", err.text);
+        report_code = EXIT_HARNESS;
+    }
+    return report_code != 0 ? report_code : code;
+}
+
+static int run_mutants(struct stage *stage)
+{
+    struct err err = ERR_INIT;
+    struct clients clients = { 0 };
+    cJSON *document = NULL;
+    int code = EXIT_HARNESS;
+    const char *pairs = stage->options->pairs;
+    if (add_all(&clients, stage, &err) != 0) {
+        complain("%s", err.text);
+    } else if (pairs != NULL && pairs_read(&clients, stage, pairs, &err) != 0) {
+        complain("--pairs: %s", err.text);
+        code = EXIT_WRONG_USE;
+    } else {
+        code = clients_run(stage, &clients, NULL, &document);
+    }
+    if (code == 0)
+        code = finish(stage, document);
+    cJSON_Delete(document);
+    clients_fini(&clients);
+    return code;
+}
+
+int command_kills(struct options *options)
+{
+    struct stage stage;
+    int code = stage_cases(&stage, options);
+    if (code == 0)
+        code = stage_server(&stage);
+    if (code == 0)
+        code = run_mutants(&stage);
+    stage_fini(&stage);
+    return code;
+}
