@@ -8,6 +8,7 @@ import json
 import os
 import re
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -224,8 +225,13 @@ class Call(threading.Thread):
         except BaseException as error:
             self._error = error
 
-    def result(self):
-        self.join(ADMIN_SECONDS)
+    def result(self, nudge=None):
+        """`nudge`: is called now and then while it does not return."""
+        end = time.monotonic() + ADMIN_SECONDS
+        while nudge is not None and self.is_alive() and time.monotonic() < end:
+            self.join(0.2)
+            nudge()
+        self.join(max(0, end - time.monotonic()))
         assert not self.is_alive(), "the call has not returned"
         if self._error is not None:
             raise self._error
