@@ -174,20 +174,33 @@ static void rates_follow_the_clock(void **state)
     assert_finishes(0, 0, "abcdefgh!");
 }
 
-static void a_rate_does_not_fall_behind_a_fast_clock(void **state)
+/* How long 50 seconds in 1000 pieces take on a clock a thousand times as fast, in milliseconds of the machine. */
+static int64_t play_fast_rate(size_t which)
 {
-    (void) state;
-    clock_run(stage.clock, 1000);
-    enter(0, "[{\"barrier\":\"gate\"},{\"out\":{\"text\":\"x\",\"repeat\":5000,\"rate\":100}}]");
+    assert_true(stage_enter(&stage, &cast[which], "a", stage.clock,
+                            "[{\"barrier\":\"gate\"},{\"out\":{\"text\":\"x\",\"repeat\":5000,\"rate\":100}}]"));
     assert_true(stage_await(&stage, "a", "gate", 1));
     int64_t begin_ns = mono_ns();
     puppeteer_open_barrier(stage.puppeteer, "a", "gate", false);
-    assert_true(puppet_child_finish(&cast[0]));
-    int64_t took_ms = (mono_ns() - begin_ns) / 1000000;
-    assert_int_equal(cast[0].got[1].len, 5000);
-    /* 50 seconds in 1000 pieces: late answers, a millisecond or more each, would add up to many more. */
-    assert_true(took_ms >= 50);
-    assert_false(took_too_long(took_ms, 400));
+    assert_true(puppet_child_finish(&cast[which]));
+    assert_int_equal(cast[which].got[1].len, 5000);
+    return (mono_ns() - begin_ns) / 1000000;
+}
+
+static void a_rate_does_not_fall_behind_a_fast_clock(void **state)
+{
+    (void) state;
+    /* Late answers, a millisecond or more each, would add up to more than a second in every round.  A busy machine
+       is slow in some rounds, perhaps in all: then its load is what the bound grows with. */
+    enum { ROUNDS = 6, BOUND_MS = 900 };
+    clock_run(stage.clock, 1000);
+    int64_t best_ms = INT64_MAX;
+    for (size_t i = 0; i < ROUNDS && best_ms > BOUND_MS; i++) {
+        int64_t took_ms = play_fast_rate(i);
+        assert_true(took_ms >= 50);
+        best_ms = took_ms < best_ms ? took_ms : best_ms;
+    }
+    assert_false(took_too_long(best_ms, BOUND_MS));
 }
 
 static void the_grant_of_a_sleep_says_when_it_was_due(void **state)
