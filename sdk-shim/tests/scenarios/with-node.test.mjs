@@ -4,6 +4,11 @@ import assert from "node:assert/strict";
 import { caught, text, until } from "../node/harness.mjs";
 import { drain, scenario } from "./library.mjs";
 
+// What node-fetch calls a connection that broke depends on what it hears of first: the socket's error or its close.
+function assertBroken(error) {
+  assert.match(String(error?.code), /^(ECONNRESET|ERR_STREAM_PREMATURE_CLOSE)$/);
+}
+
 // ---- start
 
 scenario("start-exits-at-once", "a process that is over before anybody looks is whole", async (lane) => {
@@ -189,7 +194,7 @@ scenario("net-cut-mid-event", "half an event is none", async (lane) => {
   const process = await lane.sandbox.processes.start("print-page");
   await lane.awaitProcess(process, { state: "finished" });
   const { got, error } = await drain(process.stream());
-  assert.equal(error?.code, "ERR_STREAM_PREMATURE_CLOSE");
+  assertBroken(error);
   assert.ok(got.every((event) => event.type === "stdout"));
   assert.equal((await process.wait()).stdout, "one line of a page\n".repeat(300));
 });
@@ -197,7 +202,7 @@ scenario("net-cut-mid-event", "half an event is none", async (lane) => {
 scenario("net-no-final-chunk", "everything came, and the end is still reported as broken", async (lane) => {
   const process = await lane.sandbox.processes.start("demo-job");
   const { got, error } = await drain(process.stream());
-  assert.equal(error?.code, "ERR_STREAM_PREMATURE_CLOSE");
+  assertBroken(error);
   assert.equal(text(got), "all of it\n");
   assert.equal((await process.wait()).exitCode, 0);
 });
@@ -208,7 +213,7 @@ scenario("net-reset-mid-stream", "a real reset is an error, and no kill", async 
   assert.equal(await until(events, "\n"), "listening\n");
   await lane.open("more");
   const { got, error } = await drain(events);
-  assert.equal(error?.code, "ECONNRESET");
+  assertBroken(error);
   assert.ok(got.every((event) => event.data === "serving\n"));
   assert.equal((await process.refresh()).status, "running");
   assert.equal((await process.kill()).status, "killed");
