@@ -14,7 +14,7 @@
 
 #define CASES "hyperbrowser/exec/exit-code/**"   /* eight, each a command that exits with another code */
 #define ONE_CASE "hyperbrowser/exec/exit-code/Code:7"
-#define EXIT_NOT_CONFORMANT 1
+#define MANY_JOBS "8"   /* who waits for requests that never come needs no processor */
 #define EXIT_INCONCLUSIVE 3
 
 static const char *end_of(const struct program_run *run, const char *id)
@@ -33,7 +33,7 @@ static void assert_all(const struct program_run *run, const char *verdict)
 static void an_adapter_that_does_nothing_passes_nothing(void **state)
 {
     (void) state;
-    PROGRAM_RUN run = RUN("--client", program_adapter("do-nothing"));
+    PROGRAM_RUN run = RUN("--client", program_adapter("do-nothing"), "--jobs", MANY_JOBS);
     assert_int_equal(run.code, EXIT_INCONCLUSIVE);
     assert_int_equal(program_count(&run, "pass"), 0);
     assert_true(program_count(&run, "not-exercised") > 50);
@@ -43,7 +43,7 @@ static void an_adapter_that_does_nothing_passes_nothing(void **state)
 static void one_that_claims_success_for_everything_passes_nothing(void **state)
 {
     (void) state;
-    PROGRAM_RUN run = RUN("--client", program_adapter("claims-success"));
+    PROGRAM_RUN run = RUN("--client", program_adapter("claims-success"), "--jobs", MANY_JOBS);
     assert_int_equal(run.code, EXIT_INCONCLUSIVE);
     assert_int_equal(program_count(&run, "pass"), 0);
     assert_true(program_count(&run, "not-exercised") > 50);
