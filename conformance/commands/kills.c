@@ -126,10 +126,10 @@ static int judge_kills(const struct kills *kills, struct open_list *open)
     size_t all = kills_finding_count(kills), unlisted = tell_findings(kills, open);
     const struct wildcard_row *stale = wildcards_unused(&open->subjects);
     if (stale != NULL)
-        complain("%s: \"%s\" is proven in this run: when it is in each, take it out of the list", stale->place, stale->pattern);
+        complain("%s: \"%s\" is proven: take it out of the list", stale->place, stale->pattern);
     fprintf(stderr, "%zu mutants, %zu cases, %zu findings", kills_mutant_count(kills), kills_case_count(kills), all);
     fprintf(stderr, all > unlisted ? ", %zu of them listed as open\n" : "\n", all - unlisted);
-    return unlisted > 0 ? EXIT_NOT_CONFORMANT : EXIT_CONFORMANT;
+    return unlisted > 0 || stale != NULL ? EXIT_NOT_CONFORMANT : EXIT_CONFORMANT;
 }
 
 static int finish(const struct stage *stage, const cJSON *document)

@@ -130,7 +130,7 @@ static double *read_durations(const cJSON *document, const struct kills *kills)
 }
 
 /* For each case a mutant that it notices: a quick one, and one that has few cases so far, so that most mutants are done
-   with when all cases are.  A SHOULD proves a case, but never a mutant. */
+   with when all cases are. */
 static void write_cases(const struct kills *kills, const double *durations, size_t *used, bool *killed, FILE *out)
 {
     size_t mutants = kills_mutant_count(kills), rows = kills_case_count(kills);
@@ -147,7 +147,7 @@ static void write_cases(const struct kills *kills, const double *durations, size
         if (best == mutants)
             continue;
         used[best]++;
-        killed[best] = killed[best] || kills_mark(kills, best, row) == KILL_KILLED;
+        killed[best] = true;
         write_pair(kills, best, row, out);
     }
 }
@@ -156,7 +156,7 @@ static void write_mutants(const struct kills *kills, const bool *killed, FILE *o
 {
     for (size_t m = 0; m < kills_mutant_count(kills); m++) {
         for (size_t row = 0; !killed[m] && row < kills_case_count(kills); row++) {
-            if (kills_mark(kills, m, row) == KILL_KILLED) {
+            if (proves(kills, m, row)) {
                 write_pair(kills, m, row, out);
                 break;
             }

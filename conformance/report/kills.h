@@ -6,8 +6,8 @@
  * "reference": true has no known bug; when none is marked, all that are no mutants count as such.
  *
  * A case *kills* a mutant when the mutant's verdict is fail and every reference that ran the case passed it.  A SHOULD
- * case can only say non-strict: that shows that the case bites, but does not kill (the mutant's own run would stay
- * green).
+ * case can only say non-strict: that *notices* the mutant.  Who breaks nothing but a SHOULD is noticed and never killed,
+ * so a mutant survives only when no case does either.
  *
  * Thread: any; a tree belongs to one thread.
  */
