@@ -164,6 +164,41 @@ static int do_before(struct case_run *run)
     return 0;
 }
 
+/* Does the lane's time pass as the machine's does?  Not when its scenario has set the clock. */
+static int has_real_clock(struct case_run *run, int64_t budget_ms, bool *out_is_real, struct err *err)
+{
+    cJSON *answer = admin_ask(run->s->admin, "GET", "/clock", run->lane, NULL, budget_ms, err);
+    const cJSON *clock = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(answer, "clocks"), 0);
+    const cJSON *scale = cJSON_GetObjectItemCaseSensitive(clock, "scale");
+    *out_is_real = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(clock, "frozen")) && cJSON_IsNumber(scale) &&
+        scale->valueint == 1;
+    int rc = answer != NULL ? 0 : -1;
+    json_free(answer);
+    return rc;
+}
+
+/* A client whose limits are longer by the patience has a lane whose time is slower by it; else a silence that is meant
+   to outlast such a limit would not. */
+static int slow_clock(struct case_run *run, struct err *err)
+{
+    double patience = run->s->server->patience;
+    int64_t budget_ms = (int64_t) (ACTION_MS * patience);
+    bool is_real;
+    if (patience <= 1 || !cJSON_HasObjectItem(run->def->client, "timeout_ms"))
+        return 0;
+    if (has_real_clock(run, budget_ms, &is_real, err) != 0)
+        return -1;
+    if (!is_real)
+        return 0;
+    cJSON *slow = cJSON_CreateObject();
+    cJSON_AddNumberToObject(slow, "scale", 1 / patience);
+    cJSON *answer = admin_ask(run->s->admin, "POST", "/clock/run", run->lane, slow, budget_ms, err);
+    int rc = answer != NULL ? 0 : -1;
+    json_free(slow);
+    json_free(answer);
+    return rc;
+}
+
 static int make_lane(struct case_run *run)
 {
     struct err err = ERR_INIT;
@@ -176,6 +211,8 @@ static int make_lane(struct case_run *run)
         admin_scenario(s->admin, run->lane, run->def->scenario_name, run->def->scenario, strlen(run->def->scenario),
                        &err) != 0)
         return harness(run, "loading the scenario", &err);
+    if (slow_clock(run, &err) != 0)
+        return harness(run, "slowing the clock", &err);
     return do_before(run);
 }
 

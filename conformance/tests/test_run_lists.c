@@ -17,6 +17,7 @@
 #include "tests/support/program.h"
 
 #define CASES "hyperbrowser/exec/exit-code/**"
+#define QUIET "hyperbrowser/timeouts/quiet-command-outlives-the-limit"
 #define ONE_CASE "hyperbrowser/exec/exit-code/Code:7"
 #define ZERO "hyperbrowser/exec/exit-code/Code:0"
 #define CONFORMANT 0
@@ -35,6 +36,7 @@ static char *command(const char *program, const char *words)
 
 #define REFERENCE command("STANDBOX_REFCLIENT", "--protocol b")
 /* Exit code 0 becomes null: one of the eight cases fails. */
+#define IMPATIENT command("STANDBOX_REFCLIENT_MUTANTS", "--protocol b --mutant silence-limited-by-timeout")
 #define MUTANT command("STANDBOX_REFCLIENT_MUTANTS", "--protocol b --mutant exit-code-0-lost")
 
 static const char *write_list(const char *text)
@@ -75,6 +77,16 @@ static void a_wrong_one_is_not_and_is_told_what_was_seen(void **state)
     assert_int_equal(program_count(&run, "fail"), 1);
     assert_non_null(strstr(buf_cstr(&run.err), "r.value.exit_code: expected 0, seen"));
     assert_non_null(strstr(buf_cstr(&run.err), "--run '" ZERO "'"));
+}
+
+/* Limits grow with the patience, and so must the silence that a client should outlast. */
+static void a_patient_run_still_notices_who_cannot_bear_silence(void **state)
+{
+    (void) state;
+    PROGRAM_RUN right = RUN("--client", REFERENCE, "--run", QUIET, "--patience", "3");
+    assert_code(&right, CONFORMANT);
+    PROGRAM_RUN wrong = RUN("--client", IMPATIENT, "--run", QUIET, "--patience", "3");
+    assert_code(&wrong, NOT_CONFORMANT);
 }
 
 static void a_failure_that_is_listed_is_none(void **state)
@@ -229,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_right_client_is_conformant),
         cmocka_unit_test(a_wrong_one_is_not_and_is_told_what_was_seen),
+        cmocka_unit_test(a_patient_run_still_notices_who_cannot_bear_silence),
         cmocka_unit_test(a_failure_that_is_listed_is_none),
         cmocka_unit_test(a_listed_case_that_passes_is_stale),
         cmocka_unit_test(another_failure_than_the_listed_one_is_a_regression),
