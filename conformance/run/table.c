@@ -16,7 +16,8 @@
 
 #include "report/results.h"
 
-#define CMOCKA_FILE "cmocka.xml"
+#define CMOCKA_FILE     "/cmocka.xml"
+#define CMOCKA_VARIABLE "CMOCKA_XML_FILE"
 
 struct row {
     struct run *run;
@@ -39,26 +40,35 @@ static void case_holds(void **state)
         fail();   /* the progress has said why */
 }
 
-/* cmocka cannot be silent: unless its lines are wanted, it writes a file that nobody reads. */
-static int hush(char *folder, size_t size, struct err *err)
+/* cmocka cannot be silent: unless its lines are wanted, it writes a file that nobody reads, whose name it takes from the
+   environment when the last test is done.  It gets one then and no earlier: until then the workers read the environment
+   to start adapters, and it is no business of an adapter. */
+static char unread[256];
+
+static int name_unread(void **state)
 {
+    (void) state;
     const char *tmp = getenv("TMPDIR");
-    snprintf(folder, size, "%s/standbox-cmocka-XXXXXX", tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
-    if (mkdtemp(folder) == NULL)
-        return err_set(err, ERR_IO, errno, "%s", folder);
-    char path[512];
-    snprintf(path, sizeof path, "%s/" CMOCKA_FILE, folder);
-    setenv("CMOCKA_XML_FILE", path, 1);
-    cmocka_set_message_output(CM_OUTPUT_XML);
+    snprintf(unread, sizeof unread - sizeof CMOCKA_FILE, "%s/standbox-cmocka-XXXXXX",
+             tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
+    if (mkdtemp(unread) == NULL) {
+        fprintf(stderr, "%s: %s\n", unread, strerror(errno));
+        *unread = '\0';
+        return -1;
+    }
+    strcat(unread, CMOCKA_FILE);
+    setenv(CMOCKA_VARIABLE, unread, 1);
     return 0;
 }
 
-static void unhush(const char *folder)
+static void remove_unread(void)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/" CMOCKA_FILE, folder);
-    unlink(path);
-    rmdir(folder);
+    if (*unread == '\0')
+        return;
+    unsetenv(CMOCKA_VARIABLE);
+    unlink(unread);
+    *strrchr(unread, '/') = '\0';
+    rmdir(unread);
 }
 
 static void fill(struct CMUnitTest *tests, struct row *rows, char **names, struct run *run,
@@ -82,17 +92,16 @@ int table_run(struct run *run, const struct table_config *config, struct err *er
     struct CMUnitTest *tests = calloc(count + 1, sizeof *tests);
     struct row *rows = calloc(count + 1, sizeof *rows);
     char **names = calloc(count + 1, sizeof *names);
-    char folder[256] = "";
     int rc = 0;
     if (tests == NULL || rows == NULL || names == NULL)
         rc = err_set(err, ERR_NOMEM, 0, "table of tests");
-    if (rc == 0 && !config->is_cmocka_heard)
-        rc = hush(folder, sizeof folder, err);
     if (rc == 0) {
         fill(tests, rows, names, run, config);
-        _cmocka_run_group_tests(config->group, tests, count, NULL, NULL);
-        if (*folder != '\0')
-            unhush(folder);
+        if (!config->is_cmocka_heard)
+            cmocka_set_message_output(CM_OUTPUT_XML);
+        _cmocka_run_group_tests(config->group, tests, count, NULL, config->is_cmocka_heard ? NULL : name_unread);
+        if (!config->is_cmocka_heard)
+            remove_unread();
     }
     for (size_t i = 0; names != NULL && i < count; i++)
         free(names[i]);
