@@ -28,6 +28,8 @@ static void add_number(cJSON *object, const char *name, bool is_known, int64_t n
 
 struct cJSON *say_bytes(const struct sbc_bytes *bytes)
 {
+    if (bytes->data == NULL)
+        return cJSON_CreateNull();
     cJSON *said = cJSON_CreateObject();
     char *text = sbc_base64_encode(bytes->data, bytes->size);
     cJSON_AddStringToObject(said, "base64", text);

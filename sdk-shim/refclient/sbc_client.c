@@ -112,10 +112,17 @@ int sbc_client_refuse(struct sbc_error *err, enum sbc_service service, bool is_c
     return -1;
 }
 
+bool sbc_client_is_success(int status)
+{
+    return SBC_MUTANT(only_200_is_success) ? status == 200 : status / 100 == 2;
+}
+
 static int parse_answer(const struct sbc_answer *answer, bool is_change, cJSON **out_answer, struct sbc_error *err)
 {
-    if (answer->status / 100 != 2)
+    if (!sbc_client_is_success(answer->status))
         return sbc_error_from_answer(err, answer, is_change);
+    if (SBC_MUTANT(empty_success_raises) && answer->size == 0)
+        return sbc_client_refuse(err, answer->service, is_change, "it is empty");
     if (out_answer == NULL)
         return 0;
     cJSON *tree = sbc_json_parse(answer->body, answer->size);
@@ -142,8 +149,8 @@ int sbc_client_finish(struct sbc_http *http, bool is_change, int64_t deadline_ms
     if (SBC_MUTANT(timeout_ends_at_head))
         deadline_ms = INT64_MAX;
     int failed = sbc_http_read_all(http, deadline_ms, &body, err);
-    bool is_error = sbc_http_status(http) / 100 != 2; /* its status says enough, should its body break off */
-    if (failed == 0 || is_error) {
+    bool is_error = !sbc_client_is_success(sbc_http_status(http));
+    if (failed == 0 || is_error) { /* its status says enough, should its body break off */
         struct sbc_answer answer = sbc_http_answer(http, &body);
         failed = parse_answer(&answer, is_change, out_answer, err);
     }

@@ -96,6 +96,8 @@ static int take_done(struct sbc_process *process, struct sbc_reader *reader)
 
 static int take_error(struct sbc_process *process, struct sbc_reader *reader)
 {
+    if (SBC_MUTANT(error_event_ignored))
+        return 0;
     char *said = sbc_reader_text(reader, "error", false), *code = sbc_reader_text(reader, "code", false);
     break_off(process, SBC_INCOMPLETE, said != NULL ? said : "the stream failed");
     if (code != NULL) {
@@ -230,7 +232,7 @@ static int read_started(struct sbc_http *http, struct sbc_sse *sse, int64_t idle
     return reader.problem[0] == '\0' ? 0 : sbc_client_refuse(err, SBC_RUNTIME, true, reader.problem);
 }
 
-static int refuse_type(struct sbc_http *http, struct sbc_error *err)
+static void refuse_type(struct sbc_http *http, struct sbc_error *err)
 {
     struct sbc_buf none = { 0 };
     struct sbc_answer answer = sbc_http_answer(http, &none);
@@ -242,7 +244,6 @@ static int refuse_type(struct sbc_http *http, struct sbc_error *err)
         err->request_id = sbc_text_copy(answer.request_id);
         err->is_definite = false;
     }
-    return -1;
 }
 
 static struct sbc_process *begin(struct sbc_sandbox *box, struct sbc_http *http, struct sbc_sse *sse,
@@ -281,8 +282,10 @@ struct sbc_process *sbc_collect_start(struct sbc_sandbox *sandbox, const struct 
         sbc_sse_free(&sse);
         return SBC_MUTANTS_ASK(sbc_mutants_take_json(sandbox, http, err));
     }
-    if (sbc_http_is_event_stream(http) ? read_started(http, &sse, client->idle_ms, &info, err) == 0
-                                       : refuse_type(http, err) == 0)
+    if (!sbc_http_is_event_stream(http))
+        refuse_type(http, err);
+    else if (read_started(http, &sse, client->idle_ms, &info, err) == 0 ||
+             SBC_MUTANTS_ASK(sbc_mutants_makes_up_start(&info, err)))
         return begin(sandbox, http, &sse, &info, limit, err);
     sbc_sse_free(&sse);
     sbc_http_close(http);

@@ -147,7 +147,7 @@ static char *read_message(const struct sbc_answer *answer, const struct cJSON *t
         second = "message";
     }
     char *message = read_word(tree, first);
-    if (message == NULL)
+    if (message == NULL && !SBC_MUTANT(error_word_lost))
         message = read_word(tree, second);
     if (message == NULL && !cJSON_IsObject(tree) && answer->size > 0)
         message = sbc_utf8_clean(answer->body, answer->size < MESSAGE_BYTES ? answer->size : MESSAGE_BYTES);

@@ -124,6 +124,8 @@ static size_t take_body(char *data, size_t size, size_t count, void *arg)
         SBC_MUTATE(sbc_mutants_chunk(&http->in, data, count));
     else
         sbc_buf_add(&http->in, data, count);
+    if (SBC_MUTANT(lines_end_with_pieces) && sbc_http_is_event_stream(http) && data[count - 1] != '\n')
+        sbc_buf_add_text(&http->in, "\n");
     return count;
 }
 
@@ -250,6 +252,8 @@ static bool was_never_sent(struct sbc_http *http)
 
 static int finish_error(struct sbc_http *http, struct sbc_error *err, bool is_retryable)
 {
+    if (SBC_MUTANT(broken_for_good))
+        sbc_http_pool_cancel(http->pool);
     if (err == NULL)
         return -1;
     err->service = http->service;

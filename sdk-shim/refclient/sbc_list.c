@@ -81,11 +81,12 @@ int sbc_process_list(struct sbc_sandbox *sandbox, const struct sbc_process_query
     read_items(sbc_reader_array(&reader, "data", true), &list, &reader);
     list.cursor = sbc_reader_text(&reader, "next_cursor", false);
     cJSON_Delete(answer);
-    if (list.cursor != NULL && (SBC_MUTANT(list_cursor_lost) || list.cursor[0] == '\0')) {
+    bool is_empty = list.cursor != NULL && list.cursor[0] == '\0' && !SBC_MUTANT(empty_cursor_is_one);
+    if (is_empty || SBC_MUTANT(list_cursor_lost)) {
         free(list.cursor);
         list.cursor = NULL;
     }
-    if (reader.problem[0] == '\0') {
+    if (reader.problem[0] == '\0' || SBC_MUTANT(nonsense_is_success)) {
         *out_list = list;
         return 0;
     }

@@ -89,16 +89,27 @@ static void mangle_texts(cJSON *node)
         mangle_texts(child);
 }
 
+static void add_nulls(cJSON *body, const char *const *names)
+{
+    for (; *names != NULL; names++)
+        if (!cJSON_HasObjectItem(body, *names))
+            cJSON_AddNullToObject(body, *names);
+}
+
 void sbc_mutants_create(struct cJSON *body)
 {
-    static const char *const names[] = { "imageName", "snapshotName", "region", "timeoutMinutes", "vcpus", "memMiB" };
-    for (size_t i = 0; SBC_MUTANT(create_sends_nulls) && i < sizeof names / sizeof names[0]; i++)
-        if (!cJSON_HasObjectItem(body, names[i]))
-            cJSON_AddNullToObject(body, names[i]);
+    static const char *const names[] = {
+        "imageName", "snapshotName", "region", "timeoutMinutes", "vcpus", "memMiB", NULL,
+    };
+    if (SBC_MUTANT(create_sends_nulls))
+        add_nulls(body, names);
+    rename_when(SBC_MUTANT(create_in_snake_case), body, "timeoutMinutes", "timeout_minutes");
+    rename_when(SBC_MUTANT(create_in_snake_case), body, "memMiB", "mem_mib");
 }
 
 void sbc_mutants_command(struct cJSON *body)
 {
+    static const char *const names[] = { "cwd", "env", "runAs", "timeoutMs", NULL };
     drop_when(SBC_MUTANT(cwd_dropped), body, "cwd");
     drop_when(SBC_MUTANT(env_dropped), body, "env");
     drop_when(SBC_MUTANT(user_dropped), body, "runAs");
@@ -108,6 +119,8 @@ void sbc_mutants_command(struct cJSON *body)
     rename_when(SBC_MUTANT(limit_misspelt), body, "timeout_sec", "timeoutSec");
     if (SBC_MUTANT(non_ascii_mangled))
         mangle_texts(body);
+    if (SBC_MUTANT(command_sends_nulls))
+        add_nulls(body, names);
 }
 
 static void add_newline(cJSON *body)
@@ -175,8 +188,19 @@ static void replace(bool is_chosen, char **text, const char *by)
     *text = sbc_text_copy(by);
 }
 
+static char *read_number_as_code(const char *details)
+{
+    cJSON *tree = details == NULL ? NULL : sbc_json_parse(details, strlen(details));
+    const cJSON *code = cJSON_GetObjectItemCaseSensitive(tree, "code");
+    char *text = cJSON_IsNumber(code) ? sbc_json_print(code) : NULL;
+    cJSON_Delete(tree);
+    return text;
+}
+
 void sbc_mutants_error(struct sbc_error *err)
 {
+    if (SBC_MUTANT(number_is_a_code) && err->code == NULL)
+        err->code = read_number_as_code(err->details);
     replace(SBC_MUTANT(plain_text_lost) && err->details == NULL, &err->message, "unknown error");
     forget(SBC_MUTANT(code_lost), &err->code);
     forget(SBC_MUTANT(request_id_lost), &err->request_id);
@@ -196,6 +220,9 @@ void sbc_mutants_info(struct sbc_process_info *info)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         is_known = is_known || strcmp(info->status, known[i]) == 0;
     replace(SBC_MUTANT(unknown_status_is_exited) && !is_known, &info->status, "exited");
+    replace(SBC_MUTANT(timed_out_is_failed) && strcmp(info->status, "timed_out") == 0, &info->status, "failed");
+    if (SBC_MUTANT(exit_code_0_lost) && info->exit_code == 0)
+        info->has_exit_code = false;
 }
 
 static void cut(struct sbc_bytes *bytes, size_t size)
@@ -236,6 +263,7 @@ static void change_bytes(struct sbc_bytes *bytes)
         cut(bytes, strlen(bytes->data));
     if (SBC_MUTANT(output_capped))
         cut(bytes, 65536);
+    forget(SBC_MUTANT(empty_output_is_null) && bytes->size == 0, &bytes->data);
 }
 
 static void change_streams(struct sbc_result *result)
@@ -277,10 +305,29 @@ void sbc_mutants_result(struct sbc_result *result)
         result->exit_code = 137;
     }
     forget(SBC_MUTANT(error_text_lost), &result->error);
+    if (SBC_MUTANT(truncated_accepted))
+        result->is_truncated = false;
     if (SBC_MUTANT(times_in_seconds)) {
         result->started_at /= 1000;
         result->completed_at /= 1000;
     }
+}
+
+/* A process of which nothing is known but, to the caller, its id. */
+static void make_info(struct sbc_process_info *info, const char *status)
+{
+    *info = (struct sbc_process_info){ .id = sbc_text_copy("") };
+    info->status = sbc_text_copy(status);
+    info->command = sbc_text_copy("");
+    info->cwd = sbc_text_copy("");
+}
+
+void sbc_mutants_nonsense_info(struct sbc_reader *reader, struct sbc_process_info *info)
+{
+    if (!SBC_MUTANT(nonsense_is_success) || reader->problem[0] == '\0')
+        return;
+    reader->problem[0] = '\0';
+    make_info(info, "running");
 }
 
 void sbc_mutants_nonsense(struct sbc_reader *reader, const char *id, struct sbc_result *result)
@@ -448,11 +495,29 @@ void sbc_mutants_waited(struct sbc_process *process, int *failed, struct sbc_res
     sbc_mutants_ended(failed, result, err);
 }
 
-void sbc_mutants_poll(struct sbc_process *process)
+static void wait_silently(struct sbc_process *process)
 {
     struct sbc_result result;
-    if (SBC_MUTANT(poll_blocks) && sbc_process_wait(process, NULL, &result, NULL) == 0)
+    if (sbc_process_wait(process, NULL, &result, NULL) == 0)
         sbc_result_clear(&result);
+}
+
+void sbc_mutants_started(struct sbc_process *process)
+{
+    if (SBC_MUTANT(start_waits) && process != NULL)
+        wait_silently(process);
+}
+
+void sbc_mutants_poll(struct sbc_process *process)
+{
+    if (SBC_MUTANT(poll_blocks))
+        wait_silently(process);
+}
+
+void sbc_mutants_show(struct sbc_process *process)
+{
+    if (SBC_MUTANT(status_asks))
+        sbc_process_poll(process, NULL, NULL);
 }
 
 /* ------------------------------------------------------------------- again */
@@ -497,12 +562,10 @@ bool sbc_mutants_retries_write(const struct sbc_error *err)
 bool sbc_mutants_hides_404(const struct sbc_error *err, const char *id, struct sbc_process_info *info)
 {
     bool is_running = SBC_MUTANT(gone_is_running);
-    if (err->status != 404 || (!is_running && !SBC_MUTANT(get_404_is_a_handle)))
+    if (err == NULL || err->status != 404 || (!is_running && !SBC_MUTANT(get_404_is_a_handle)))
         return false;
-    *info = (struct sbc_process_info){ .id = sbc_text_copy(id) };
-    info->status = sbc_text_copy(is_running ? "running" : "exited");
-    info->command = sbc_text_copy("");
-    info->cwd = sbc_text_copy("");
+    make_info(info, is_running ? "running" : "exited");
+    replace(true, &info->id, id);
     return true;
 }
 
@@ -539,6 +602,15 @@ static bool has_exit_text(const struct sbc_event *event)
     return event->data.size >= 4 && memmem(event->data.data, event->data.size, "exit", 4) != NULL;
 }
 
+/* The blank line that did not come. */
+bool sbc_mutants_ends_event(const struct sbc_sse *sse, struct sbc_buf *chunk)
+{
+    if (!SBC_MUTANT(half_event_taken) || !sse->has_data)
+        return false;
+    sbc_buf_add_text(chunk, "\n\n");
+    return true;
+}
+
 bool sbc_mutants_reads_on(bool is_local, bool *is_at_end, int *got, struct sbc_event *event, struct sbc_error *err)
 {
     bool is_output = *got > 0 && event->type != SBC_EXIT;
@@ -558,6 +630,17 @@ bool sbc_mutants_reads_on(bool is_local, bool *is_at_end, int *got, struct sbc_e
     if (SBC_MUTANT(stops_at_exit_text) && is_output && has_exit_text(event))
         *is_at_end = true;
     return SBC_MUTANT(last_event_lost) && !is_local && holds_back(*got, event);
+}
+
+/* Where a stream has not said what was started. */
+bool sbc_mutants_makes_up_start(struct sbc_process_info *info, struct sbc_error *err)
+{
+    if (!SBC_MUTANT(handle_without_start))
+        return false;
+    make_info(info, "running");
+    if (err != NULL)
+        sbc_error_clear(err);
+    return true;
 }
 
 /* What JSON says was started, as if it were a stream's beginning. */

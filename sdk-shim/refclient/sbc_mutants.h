@@ -26,6 +26,7 @@ struct sbc_http;
 struct sbc_output;
 struct sbc_piece;
 struct sbc_reader;
+struct sbc_sse;
 
 enum sbc_mutant {
     SBC_MUTANT_none,
@@ -56,6 +57,7 @@ void sbc_mutants_signal(struct cJSON *body);
 void sbc_mutants_error(struct sbc_error *err);
 void sbc_mutants_info(struct sbc_process_info *info);
 void sbc_mutants_result(struct sbc_result *result);
+void sbc_mutants_nonsense_info(struct sbc_reader *reader, struct sbc_process_info *info);
 void sbc_mutants_nonsense(struct sbc_reader *reader, const char *id, struct sbc_result *result);
 void sbc_mutants_chunk(struct sbc_buf *in, const char *bytes, size_t size);
 void sbc_mutants_piece(struct sbc_buf *bytes, struct sbc_piece *piece);
@@ -64,6 +66,8 @@ void sbc_mutants_from_seq(int64_t *from_seq);
 void sbc_mutants_pretend_killed(struct sbc_process *process, struct sbc_result *out_result);
 void sbc_mutants_pretend_exited(struct sbc_process *process);
 void sbc_mutants_ended(int *failed, struct sbc_result *result, struct sbc_error *err);
+void sbc_mutants_started(struct sbc_process *process);
+void sbc_mutants_show(struct sbc_process *process);
 void sbc_mutants_poll(struct sbc_process *process);
 void sbc_mutants_wait_limit(const struct sbc_limit **limit);
 void sbc_mutants_waited(struct sbc_process *process, int *failed, struct sbc_result *result, struct sbc_error *err);
@@ -73,6 +77,8 @@ bool sbc_mutants_retries_start(const struct sbc_error *err);
 bool sbc_mutants_retries_exec(enum sbc_protocol protocol, const struct sbc_error *err);
 bool sbc_mutants_retries_write(const struct sbc_error *err);
 bool sbc_mutants_hides_404(const struct sbc_error *err, const char *id, struct sbc_process_info *info);
+bool sbc_mutants_makes_up_start(struct sbc_process_info *info, struct sbc_error *err);
+bool sbc_mutants_ends_event(const struct sbc_sse *sse, struct sbc_buf *chunk);
 bool sbc_mutants_reads_on(bool is_local, bool *is_at_end, int *got, struct sbc_event *event, struct sbc_error *err);
 struct sbc_process *sbc_mutants_take_json(struct sbc_sandbox *box, struct sbc_http *http, struct sbc_error *err);
 

@@ -89,6 +89,9 @@ int sbc_client_call(struct sbc_client *client, const char *method, const char *p
 int sbc_client_finish(struct sbc_http *http, bool is_change, int64_t deadline_ms, struct cJSON **out_answer,
                       struct sbc_error *err);
 
+/* Whether a status means that what was asked for was done. */
+bool sbc_client_is_success(int status);
+
 /* An answer without sense. */
 int sbc_client_refuse(struct sbc_error *err, enum sbc_service service, bool is_change, const char *problem);
 

@@ -54,6 +54,7 @@ void sbc_process_free(struct sbc_process *process)
 
 void sbc_process_get_info(struct sbc_process *process, struct sbc_process_info *out_info)
 {
+    SBC_MUTATE(sbc_mutants_show(process));
     pthread_mutex_lock(&process->lock);
     sbc_read_copy_info(out_info, &process->info);
     pthread_mutex_unlock(&process->lock);
@@ -114,6 +115,7 @@ static int call_for(struct sbc_sandbox *box, const struct sbc_route *route, cons
 static void read_info(struct sbc_reader *reader, void *out)
 {
     sbc_read_info(reader, out);
+    SBC_MUTATE(sbc_mutants_nonsense_info(reader, out));
 }
 
 static void read_result(struct sbc_reader *reader, void *out)
@@ -158,6 +160,7 @@ struct sbc_process *sbc_process_start(struct sbc_sandbox *sandbox, const struct 
     while (process == NULL && SBC_MUTANTS_ASK(sbc_mutants_retries_start(err)))
         process = start_once(sandbox, body, command->max_output_bytes, err);
     cJSON_Delete(body);
+    SBC_MUTATE(sbc_mutants_started(process));
     return process;
 }
 

@@ -68,6 +68,8 @@ static enum sbc_event_type read_stream(struct sbc_reader *reader)
     int type = SBC_STDOUT;
     while (stream != NULL && type < SBC_EXIT && strcmp(stream, sbc_event_type_name((enum sbc_event_type) type)) != 0)
         type++;
+    if (type == SBC_EXIT && SBC_MUTANT(unknown_output_is_stdout))
+        type = SBC_STDOUT;
     if (type == SBC_EXIT)
         sbc_reader_refuse(reader, "stream", "stdout, stderr or system", sbc_reader_member(reader, "stream"));
     free(stream);

@@ -71,7 +71,7 @@ char *sbc_runtime_prefix(const char *base_url)
 
 /* ------------------------------------------------------------------- token */
 
-static bool is_closed(const char *status)
+static bool has_ended(const char *status)
 {
     return strcmp(status, "closed") == 0 || strcmp(status, "error") == 0 || strcmp(status, "close-error") == 0;
 }
@@ -80,7 +80,8 @@ static bool is_closed(const char *status)
 static int take_link(struct sbc_sandbox *box, struct link *out, struct sbc_error *err)
 {
     pthread_mutex_lock(&box->lock);
-    bool is_running = box->token != NULL && box->prefix != NULL && !is_closed(box->status);
+    bool is_closed = has_ended(box->status) && !SBC_MUTANT(ended_status_ignored);
+    bool is_running = box->token != NULL && box->prefix != NULL && !is_closed;
     char *status = sbc_text_copy(box->status);
     if (is_running)
         *out = (struct link){ sbc_text_copy(box->prefix), sbc_text_copy(box->token != NULL ? box->token : "none") };
@@ -191,7 +192,7 @@ struct sbc_http *sbc_runtime_open(struct sbc_sandbox *sandbox, const struct sbc_
         http = send_with_token(sandbox, &link, route, body, deadline_ms, err);
     free(body);
     link_clear(&link);
-    if (http == NULL || sbc_http_status(http) / 100 == 2)
+    if (http == NULL || sbc_client_is_success(sbc_http_status(http)))
         return http;
     sbc_client_finish(http, route->is_change, deadline_ms, NULL, err);
     return NULL;

@@ -135,13 +135,13 @@ static void add_number(cJSON *body, const char *name, int64_t value)
 
 static cJSON *encode_options(const struct sbc_sandbox_options *options, struct sbc_error *err)
 {
-    if ((options->image == NULL) == (options->snapshot == NULL)) {
+    if ((options->image == NULL) == (options->snapshot == NULL) && !SBC_MUTANT(sources_not_checked)) {
         sbc_error_set(err, SBC_ARGUMENT, "image, snapshot: give exactly one");
         return NULL;
     }
+    const char *snapshot = SBC_MUTANT(sources_not_checked) && options->image != NULL ? NULL : options->snapshot;
     cJSON *body = cJSON_CreateObject();
-    if (add_text(body, "imageName", options->image, err) < 0 ||
-        add_text(body, "snapshotName", options->snapshot, err) < 0) {
+    if (add_text(body, "imageName", options->image, err) < 0 || add_text(body, "snapshotName", snapshot, err) < 0) {
         cJSON_Delete(body);
         return NULL;
     }
@@ -206,6 +206,8 @@ int sbc_sandbox_refresh(struct sbc_sandbox *sandbox, struct sbc_error *err)
 {
     cJSON *answer = NULL;
     struct detail detail;
+    if (SBC_MUTANT(refresh_cached))
+        return 0;
     char *path = make_path(sandbox->id, "", err);
     int failed = sbc_client_call(sandbox->client, "GET", path, NULL, &answer, err);
     if (failed == 0)
@@ -231,6 +233,8 @@ int sbc_sandbox_stop(struct sbc_sandbox *sandbox, struct sbc_error *err)
 
 void sbc_sandbox_get_info(struct sbc_sandbox *sandbox, struct sbc_sandbox_info *out_info)
 {
+    if (SBC_MUTANT(status_asks))
+        sbc_sandbox_refresh(sandbox, NULL);
     pthread_mutex_lock(&sandbox->lock);
     *out_info = (struct sbc_sandbox_info){ sbc_text_copy(sandbox->id), sbc_text_copy(sandbox->status) };
     pthread_mutex_unlock(&sandbox->lock);

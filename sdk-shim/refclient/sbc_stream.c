@@ -154,6 +154,8 @@ static int read_more(struct sbc_stream *stream, struct sbc_error *err)
     struct sbc_error why = SBC_ERROR_INIT;
     int64_t deadline_ms = sbc_now_ms() + stream->process->sandbox->client->idle_ms;
     int got = sbc_http_read(stream->http, deadline_ms, &chunk, &why);
+    if (got == 0 && SBC_MUTANTS_ASK(sbc_mutants_ends_event(&stream->sse, &chunk)))
+        got = 1;
     if (got > 0)
         sbc_sse_feed(&stream->sse, chunk.data, chunk.size);
     else if (why.kind == SBC_CANCELLED)

@@ -59,7 +59,7 @@ static void tell(struct probe *probe, int failed)
 static void tell_bytes(struct probe *probe, const char *data, size_t size)
 {
     char *text = sbc_base64_encode(data, size);
-    sbc_buf_add_format(&probe->told, "%s\n", text);
+    sbc_buf_add_format(&probe->told, "%s\n", data == NULL ? "nothing" : text);
     free(text);
 }
 
@@ -69,8 +69,9 @@ static void tell_result(struct probe *probe, int failed, struct sbc_result *resu
         tell_error(probe);
         return;
     }
-    sbc_buf_add_format(&probe->told, "result %s %s %d %d %d %s\n", result->id, result->status, result->has_exit_code,
-                       (int) result->exit_code, (int) result->started_at, result->error != NULL ? result->error : "-");
+    sbc_buf_add_format(&probe->told, "result %s %s %d %d %d %s %d\n", result->id, result->status, result->has_exit_code,
+                       (int) result->exit_code, (int) result->started_at, result->error != NULL ? result->error : "-",
+                       result->is_truncated);
     tell_bytes(probe, result->out.data, result->out.size);
     tell_bytes(probe, result->err.data, result->err.size);
     sbc_result_clear(result);
@@ -259,10 +260,17 @@ static void probe_lost_replies(struct probe *probe)
 
 static void probe_control(struct probe *probe)
 {
-    static const char *const errors[] = { "plain text", "{\"message\":\"m\",\"error\":\"A_CODE\",\"retryable\":true}" };
-    struct sbc_sandbox_options options = { .image = "i" };
+    static const char *const errors[] = {
+        "plain text",
+        "{\"message\":\"m\",\"error\":\"A_CODE\",\"retryable\":true}",
+        "{\"error\":\"alone\"}",
+        "{\"message\":\"m\",\"code\":17}",
+    };
+    struct sbc_sandbox_options options = { .image = "i", .timeout_minutes = 1 }, both = { "i", .snapshot = "s" };
     scripted_forget(probe->boxed.server, "POST /api/sandbox ");
-    for (size_t i = 0; i < 2; i++) {
+    sbc_sandbox_free(sbc_sandbox_create(probe->boxed.client, &both, &probe->boxed.err));
+    tell_error(probe);
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         scripted_json(probe->boxed.server, "POST /api/sandbox ", 1, 400, errors[i]);
         sbc_sandbox_free(sbc_sandbox_create(probe->boxed.client, &options, &probe->boxed.err));
         tell_error(probe);
@@ -292,7 +300,8 @@ static void probe_stdin(struct probe *probe)
     struct sbc_process *process = find(probe);
     if (process == NULL)
         return;
-    scripted_json(probe->boxed.server, "POST " P1 "/stdin ", 0, 200, "{}");
+    scripted_json(probe->boxed.server, "POST " P1 "/stdin ", 1, 202, "{}");
+    scripted_json(probe->boxed.server, "POST " P1 "/stdin ", 0, 200, "");
     tell(probe, sbc_process_write(process, &(struct sbc_input){ "text", 4, SBC_TEXT, false }, &probe->boxed.err));
     tell(probe, sbc_process_write(process, &(struct sbc_input){ "\xFF\0", 2, SBC_BYTES, true }, &probe->boxed.err));
     tell(probe, sbc_process_close_stdin(process, &probe->boxed.err));
@@ -352,18 +361,24 @@ static void probe_look(struct probe *probe)
     sbc_process_free(process);
 }
 
-static void probe_list(struct probe *probe)
+static void list(struct probe *probe, const char *answer)
 {
     const char *status[] = { "running" };
     struct sbc_process_query query = { .status = status, .status_count = 1, .limit = 2, .cursor = "c" };
     struct sbc_process_list list;
-    scripted_json(probe->boxed.server, "GET /sandbox/box/processes", 0, 200, "{\"data\":[],\"next_cursor\":\"n\"}");
+    scripted_json(probe->boxed.server, "GET /sandbox/box/processes", 1, 200, answer);
     int failed = sbc_process_list(probe->boxed.box, &query, &list, &probe->boxed.err);
     tell(probe, failed);
     if (failed == 0) {
-        sbc_buf_add_format(&probe->told, "cursor %s\n", list.cursor != NULL ? list.cursor : "-");
+        sbc_buf_add_format(&probe->told, "cursor %s.\n", list.cursor != NULL ? list.cursor : "-");
         sbc_process_list_clear(&list);
     }
+}
+
+static void probe_list(struct probe *probe)
+{
+    list(probe, "{\"data\":[],\"next_cursor\":\"n\"}");
+    list(probe, "{\"data\":[],\"next_cursor\":\"\"}");
 }
 
 static void probe_streams(struct probe *probe)
@@ -373,6 +388,7 @@ static void probe_streams(struct probe *probe)
             DONE(3),
         OUTPUT(1, "stdout", "a"), /* cut */
         "event: odd\ndata: 1\n\n" OUTPUT(1, "stdout", "a") DONE(1),
+        OUTPUT(1, "stdout", "a") "event: done\ndata: " RESULT_OF("exited", "0", "") "\n", /* no blank line */
         ": sign of life\n\n" OUTPUT(1, "stdout", "a") DONE(1),
         "event: output\r\ndata: {\"seq\":1,\"stream\":\"stdout\",\r\ndata: \"data\":\"a\",\"timestamp\":1}\r\n\r\n" DONE(
             1),
@@ -400,13 +416,16 @@ static void probe_collected(struct probe *probe)
         STARTED OUTPUT(1, "stdout", "a") DONE(2),
         STARTED OUTPUT(1, "stdout", "a"),
         STARTED OUTPUT(1, "stdout", "a") OUTPUT(2, "stderr", "b") DONE(2),
+        STARTED OUTPUT(1, "stdlog", "a") DONE(1),
+        STARTED "event: error\ndata: {\"error\":\"bad\"}\n\n" DONE(0),
+        OUTPUT(1, "stdout", "a") DONE(1),
     };
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         struct sbc_result result;
         scripted_events(probe->boxed.server, START, 1, events[i], SCRIPTED_CLOSE);
         struct sbc_process *process =
             sbc_process_start(probe->boxed.box, &(struct sbc_command){ .command = "c" }, &probe->boxed.err);
-        if (process == NULL) { /* protocol A */
+        if (process == NULL) { /* protocol A; or nothing was started */
             tell_error(probe);
             return;
         }
@@ -456,6 +475,16 @@ static void probe_expiry(struct probe *probe)
     free(body);
 }
 
+static void probe_ended(struct probe *probe)
+{
+    scripted_json(probe->boxed.server, "GET /api/sandbox/over ", 0, 200,
+                  "{\"id\":\"over\",\"status\":\"closed\",\"token\":\"t\","
+                  "\"runtime\":{\"baseUrl\":\"http://h/sandbox/over\"}}");
+    struct sbc_sandbox *box = sbc_sandbox_connect(probe->boxed.client, "over", &probe->boxed.err);
+    tell(probe, box == NULL ? -1 : 0);
+    sbc_sandbox_free(box);
+}
+
 static void probe_stop(struct probe *probe)
 {
     scripted_json(probe->boxed.server, "PUT /api/sandbox/box/stop ", 0, 200, "{}");
@@ -495,7 +524,7 @@ static void (*const probes[])(struct probe *) = {
     probe_options,    probe_cut_character, probe_command,        probe_output,       probe_big_output, probe_ends,
     probe_nonsense,   probe_json_start,    probe_stdin,          probe_kill,         probe_look,       probe_list,
     probe_streams,    probe_collected,     probe_tokens,         probe_expiry,       probe_stop,       probe_disconnect,
-    probe_wait_limit, probe_lost_replies,  probe_refused_starts, probe_stalled_body, probe_control,
+    probe_wait_limit, probe_lost_replies,  probe_refused_starts, probe_stalled_body, probe_control,    probe_ended,
 };
 #define PROBES (sizeof probes / sizeof probes[0])
 
