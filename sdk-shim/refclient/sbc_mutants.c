@@ -614,7 +614,7 @@ bool sbc_mutants_ends_event(const struct sbc_sse *sse, struct sbc_buf *chunk)
 bool sbc_mutants_reads_on(bool is_local, bool *is_at_end, int *got, struct sbc_event *event, struct sbc_error *err)
 {
     bool is_output = *got > 0 && event->type != SBC_EXIT;
-    if (is_output && SBC_MUTANT(history_skipped) && event->timestamp < opened_at) {
+    if (is_output && SBC_MUTANT(history_skipped) && event->timestamp <= opened_at) {
         sbc_event_clear(event);
         return true;
     }
