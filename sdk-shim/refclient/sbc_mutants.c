@@ -495,11 +495,18 @@ void sbc_mutants_waited(struct sbc_process *process, int *failed, struct sbc_res
     sbc_mutants_ended(failed, result, err);
 }
 
+/* For as long as it takes, also when that is longer than a request may. */
 static void wait_silently(struct sbc_process *process)
 {
+    struct sbc_error err = SBC_ERROR_INIT;
     struct sbc_result result;
-    if (sbc_process_wait(process, NULL, &result, NULL) == 0)
+    int failed;
+    do {
+        failed = sbc_process_wait(process, NULL, &result, &err);
+    } while (failed < 0 && err.is_retryable && sbc_http_pool_sleep(&process->sandbox->client->pool, 100));
+    if (failed == 0)
         sbc_result_clear(&result);
+    sbc_error_clear(&err);
 }
 
 void sbc_mutants_started(struct sbc_process *process)
