@@ -71,8 +71,10 @@ char *sbc_runtime_prefix(const char *base_url)
 
 /* ------------------------------------------------------------------- token */
 
-static bool has_ended(const char *status)
+static bool is_closed(const char *status)
 {
+    if (SBC_MUTANT(ended_status_ignored))
+        return false;
     return strcmp(status, "closed") == 0 || strcmp(status, "error") == 0 || strcmp(status, "close-error") == 0;
 }
 
@@ -80,8 +82,7 @@ static bool has_ended(const char *status)
 static int take_link(struct sbc_sandbox *box, struct link *out, struct sbc_error *err)
 {
     pthread_mutex_lock(&box->lock);
-    bool is_closed = has_ended(box->status) && !SBC_MUTANT(ended_status_ignored);
-    bool is_running = box->token != NULL && box->prefix != NULL && !is_closed;
+    bool is_running = box->token != NULL && box->prefix != NULL && !is_closed(box->status);
     char *status = sbc_text_copy(box->status);
     if (is_running)
         *out = (struct link){ sbc_text_copy(box->prefix), sbc_text_copy(box->token != NULL ? box->token : "none") };

@@ -475,21 +475,17 @@ static void probe_expiry(struct probe *probe)
     free(body);
 }
 
-static void probe_ended(struct probe *probe)
+static void probe_stop(struct probe *probe)
 {
+    scripted_json(probe->boxed.server, "PUT /api/sandbox/box/stop ", 0, 200, "{}");
+    tell(probe, sbc_sandbox_stop(probe->boxed.box, &probe->boxed.err));
+    run_simply(probe);
     scripted_json(probe->boxed.server, "GET /api/sandbox/over ", 0, 200,
                   "{\"id\":\"over\",\"status\":\"closed\",\"token\":\"t\","
                   "\"runtime\":{\"baseUrl\":\"http://h/sandbox/over\"}}");
     struct sbc_sandbox *box = sbc_sandbox_connect(probe->boxed.client, "over", &probe->boxed.err);
     tell(probe, box == NULL ? -1 : 0);
     sbc_sandbox_free(box);
-}
-
-static void probe_stop(struct probe *probe)
-{
-    scripted_json(probe->boxed.server, "PUT /api/sandbox/box/stop ", 0, 200, "{}");
-    tell(probe, sbc_sandbox_stop(probe->boxed.box, &probe->boxed.err));
-    run_simply(probe);
 }
 
 /* What a client is made of; whether it goes by it is seen elsewhere. */
@@ -524,7 +520,7 @@ static void (*const probes[])(struct probe *) = {
     probe_options,    probe_cut_character, probe_command,        probe_output,       probe_big_output, probe_ends,
     probe_nonsense,   probe_json_start,    probe_stdin,          probe_kill,         probe_look,       probe_list,
     probe_streams,    probe_collected,     probe_tokens,         probe_expiry,       probe_stop,       probe_disconnect,
-    probe_wait_limit, probe_lost_replies,  probe_refused_starts, probe_stalled_body, probe_control,    probe_ended,
+    probe_wait_limit, probe_lost_replies,  probe_refused_starts, probe_stalled_body, probe_control,
 };
 #define PROBES (sizeof probes / sizeof probes[0])
 
