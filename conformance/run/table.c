@@ -56,7 +56,8 @@ static int name_unread(void **state)
         *unread = '\0';
         return -1;
     }
-    strcat(unread, CMOCKA_FILE);
+    size_t len = strlen(unread);
+    snprintf(unread + len, sizeof unread - len, CMOCKA_FILE);
     setenv(CMOCKA_VARIABLE, unread, 1);
     return 0;
 }

@@ -111,6 +111,15 @@ static int finish(struct program *program, struct buf *out, struct buf *err)
     return WEXITSTATUS(status);
 }
 
+/* Exit code 0; else what it said is shown. */
+static void assert_ends_well(struct program *program)
+{
+    BUF_AUTO text = BUF_INIT;
+    int code = finish(program, &text, &text);
+    if (code != 0)
+        fail_msg("exit code %d; said \"%s\"", code, buf_cstr(&text));
+}
+
 static struct cJSON *parse(const struct buf *text)
 {
     struct err err = ERR_INIT;
@@ -308,9 +317,8 @@ static void the_token_of_the_environment_is_taken(void **state)
     struct cJSON *ready = start_server(&program, plain, env);
     assert_string_equal(cJSON_GetObjectItem(ready, "admin_token")->valuestring, "from-the-environment");
     json_free(ready);
-    BUF_AUTO text = BUF_INIT;
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program, &text, &text), 0);
+    assert_ends_well(&program);
 }
 
 static void every_ending_signal_ends_it_cleanly(void **state)
@@ -320,9 +328,8 @@ static void every_ending_signal_ends_it_cleanly(void **state)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct program program;
         json_free(start_server(&program, plain, environ));
-        BUF_AUTO text = BUF_INIT;
         kill(program.pid, signals[i]);
-        assert_int_equal(finish(&program, &text, &text), 0);
+        assert_ends_well(&program);
     }
 }
 
@@ -339,8 +346,7 @@ static void an_ignored_hangup_stays_ignored(void **state)
     kill(program.pid, SIGHUP);
     kill(program.pid, SIGTERM);
     kill(program.pid, SIGCONT);
-    BUF_AUTO text = BUF_INIT;
-    assert_int_equal(finish(&program, &text, &text), 0);
+    assert_ends_well(&program);
 }
 
 static void a_reader_that_goes_away_does_not_end_it(void **state)
@@ -353,7 +359,7 @@ static void a_reader_that_goes_away_does_not_end_it(void **state)
     BUF_AUTO text = BUF_INIT;
     read_text(program.err, &text, true);
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program, &text, &text), 0);
+    assert_ends_well(&program);
 }
 
 static size_t count_entries(const char *folder)
@@ -376,9 +382,8 @@ static void the_state_folder_is_gone_afterwards(void **state)
     struct program program;
     json_free(start_server(&program, options, environ));
     assert_int_equal(count_entries(folder), 1);
-    BUF_AUTO text = BUF_INIT;
     kill(program.pid, SIGTERM);
-    assert_int_equal(finish(&program, &text, &text), 0);
+    assert_ends_well(&program);
     if (rmdir(folder) != 0)
         fail_msg("left something in %s: %s", folder, strerror(errno));
 }
