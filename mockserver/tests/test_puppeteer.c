@@ -192,7 +192,7 @@ static void a_rate_does_not_fall_behind_a_fast_clock(void **state)
     (void) state;
     /* Late answers, a millisecond or more each, would add up to more than a second in every round.  A busy machine
        is slow in some rounds, perhaps in all: then its load is what the bound grows with. */
-    enum { ROUNDS = 6, BOUND_MS = 900 };
+    enum { ROUNDS = CAST, BOUND_MS = 900 };
     clock_run(stage.clock, 1000);
     int64_t best_ms = INT64_MAX;
     for (size_t i = 0; i < ROUNDS && best_ms > BOUND_MS; i++) {
