@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +292,26 @@ static void oversized_bodies_are_a_limit_error(void **state)
     assert_int_equal(site_get(&site, SITE_BODIES), 0);
 }
 
+/* A client that writes all of its body before it reads, on a slow line: a reset would take the answer with it. */
+static void a_slow_sender_of_too_much_still_gets_its_answer(void **state)
+{
+    (void) state;
+    enum { PIECES = 25, PAUSE_MS = 60 };
+    static char piece[100000];
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
+    HTTP_ANSWER a = { 0 };
+    memset(piece, 'x', sizeof piece);
+    site_join(&site, &c);
+    assert_int_equal(http_client_text(&c, "POST /echo HTTP/1.1\r\n" HOST JSON_TYPE "Content-Length: %zu\r\n\r\n",
+                                      PIECES * sizeof piece), 0);
+    for (int i = 0; i < PIECES; i++) {
+        assert_int_equal(http_client_send(&c, piece, sizeof piece), 0);
+        poll(NULL, 0, PAUSE_MS);
+    }
+    assert_int_equal(http_client_answer(&c, &a, false), 0);
+    assert_int_equal(a.status, 413);
+}
+
 static void cut_bodies_are_a_closed_error(void **state)
 {
     (void) state;
@@ -557,6 +578,7 @@ int main(void)
         TEST(unreadable_requests_get_a_json_refusal),
         TEST(oversized_heads_are_refused),
         TEST(oversized_bodies_are_a_limit_error),
+        TEST(a_slow_sender_of_too_much_still_gets_its_answer),
         TEST(cut_bodies_are_a_closed_error),
         TEST(malformed_chunks_are_no_body),
         TEST(slow_heads_time_out),

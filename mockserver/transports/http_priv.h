@@ -202,8 +202,8 @@ void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *
 /* The JSON body of a refusal. */
 void wire_put_refusal(struct buf *out, const struct refusal *why);
 
-/* End our sending side and swallow what the client still sends for a moment: closing with unread input would
-   reset the connection and could take the answer with it. */
+/* End our sending side and swallow what the client still sends, as long as it does (15 s at most): closing with unread
+   input would reset the connection and could take the answer with it. */
 void wire_linger(struct http_conn *conn);
 
 /* Is the socket dead?  `half_closed_since_ns` (0 at first) remembers when the client ended its sending side. */

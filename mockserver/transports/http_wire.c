@@ -16,7 +16,9 @@
 #define POLL_STEP_MS 200                      /* how often a waiting thread looks whether the server stops */
 #define FIRST_STEP_NS 20000                   /* ... whether the client's kernel has everything */
 #define LAST_STEP_NS (2 * NS_PER_MS)
-#define LINGER_NS (1 * NS_PER_S)
+#define LINGER_NS (15 * NS_PER_S)             /* how long a refused client may go on sending */
+#define LINGER_IDLE_NS (1 * NS_PER_S)         /* ... and how long it may pause */
+#define LINGER_BYTES 16384
 #define HALF_CLOSED_NS (30 * NS_PER_S)        /* a client that ended its sending side may read on this long */
 
 /* ---- sending -------------------------------------------------------------------------- */
@@ -176,10 +178,10 @@ void wire_refuse(struct http_conn *conn, const struct refusal *why, const char *
 
 void wire_linger(struct http_conn *conn)
 {
-    char sink[4096];
-    int64_t until = mono_ns() + LINGER_NS;
+    char sink[LINGER_BYTES];
+    int64_t now = mono_ns(), until = now + LINGER_NS, idle_until = now + LINGER_IDLE_NS;
     shutdown(conn->fd, SHUT_WR);
-    while (mono_ns() < until && !atomic_load(&conn->server->stopping)) {
+    for (; now < until && now < idle_until && !atomic_load(&conn->server->stopping); now = mono_ns()) {
         struct pollfd p = { .fd = conn->fd, .events = POLLIN };
         int ready = poll(&p, 1, POLL_STEP_MS);
         if (ready == 0 || (ready < 0 && errno == EINTR))
@@ -187,6 +189,8 @@ void wire_linger(struct http_conn *conn)
         ssize_t n = ready < 0 ? -1 : recv(conn->fd, sink, sizeof sink, MSG_DONTWAIT);
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             return;
+        if (n > 0)
+            idle_until = mono_ns() + LINGER_IDLE_NS;
     }
 }
 
