@@ -323,6 +323,44 @@ static void observer_is_told_what_was_said_and_how_it_ended(void **state)
     }
 }
 
+/* Who has seen the end of an answer looks for nothing more: the ledger closes its entry then. */
+static void end_of_an_answer_under_a_fault_is_told_behind_its_bytes(void **state)
+{
+    (void) state;
+    static const char *const faults[] = {
+        "\"split\"", "{ \"kind\": \"slow\", \"bytes_per_s\": 20 }", "{ \"kind\": \"stall\", \"ms\": 10 }",
+        "{ \"kind\": \"dribble\", \"bytes\": 2, \"every_ms\": 100 }", "{ \"kind\": \"first_byte_delay\", \"ms\": 10 }",
+        "\"expire_token\"", "\"duplicate_event\"",
+    };
+    for (size_t i = 0; i < COUNT(faults); i++) {
+        HTTP_CLIENT c = HTTP_CLIENT_INIT;
+        char fault[128];
+        snprintf(fault, sizeof fault, "\"fault\": %s", faults[i]);
+        faulty_must_arm(NULL, fault);
+        get(&c, "/whole");
+        while (memmem(c.in.data, c.in.len, BODY, sizeof BODY - 1) == NULL)
+            assert_int_equal(faulty_receive_in_time(&faulty_site, &c, 10), 1);
+        assert_true(faulty_await(&faulty_site, 1));
+        assert_int_equal(faulty_site.seen.told_ends, 1);
+        assert_int_equal(faulty_site.seen.told_end, EXCHANGE_COMPLETE);
+        assert_int_equal(faulty_site.seen.told_bytes, sizeof BODY - 1);
+        assert_string_equal(buf_cstr(&faulty_site.seen.bytes), BODY);
+    }
+}
+
+static void end_of_an_empty_answer_under_a_fault_is_told_before_it_is_seen(void **state)
+{
+    (void) state;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
+    HTTP_ANSWER a = { 0 };
+    faulty_must_arm(NULL, "\"fault\": \"expire_token\"");
+    get(&c, "/whole?size=0");
+    assert_int_equal(http_client_answer(&c, &a, false), 0);
+    assert_true(faulty_await(&faulty_site, 1));
+    assert_int_equal(faulty_site.seen.told_ends, 1);
+    assert_int_equal(faulty_site.seen.told_end, EXCHANGE_COMPLETE);
+}
+
 static void client_that_went_is_told_and_not_answered(void **state)
 {
     (void) state;
@@ -364,6 +402,8 @@ int main(void)
         WITH_SITE(head_and_old_clients_meet_faults_too),
         WITH_SITE(random_bytes_and_delays_come_from_the_seed),
         cmocka_unit_test(observer_is_told_what_was_said_and_how_it_ended),
+        WITH_SITE(end_of_an_answer_under_a_fault_is_told_behind_its_bytes),
+        WITH_SITE(end_of_an_empty_answer_under_a_fault_is_told_before_it_is_seen),
         WITH_SITE(client_that_went_is_told_and_not_answered),
         WITH_SITE(headers_are_given_as_they_came),
     };

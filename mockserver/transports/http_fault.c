@@ -104,7 +104,7 @@ static int change_pace(struct http_exchange *hx)
 
 static int send_raw(struct http_exchange *hx, const void *data, size_t len)
 {
-    return pace_send(hx, &(struct part) { data, len, false }, 1);
+    return pace_send(hx, &(struct part) { .data = data, .len = len }, 1);
 }
 
 /* Can the answer end here as if this were all? */
@@ -246,11 +246,13 @@ static int strike_at(struct http_exchange *hx, enum moment moment)
 
 /* ---- an answer -------------------------------------------------------------------------- */
 
-static int send_piece(struct http_exchange *hx, const void *data, size_t len)
+static int send_piece(struct http_exchange *hx, const void *data, size_t len, bool is_end)
 {
     char size[24];
     int digits = snprintf(size, sizeof size, "%zx\r\n", len);
-    const struct part parts[] = { { size, (size_t) digits, false }, { data, len, true }, { "\r\n", 2, false } };
+    const struct part parts[] = { { .data = size, .len = (size_t) digits },
+                                  { .data = data, .len = len, .is_body = true, .is_end = is_end },
+                                  { .data = "\r\n", .len = 2 } };
     return hx->chunked ? pace_send(hx, parts, 3) : pace_send(hx, parts + 1, 1);
 }
 
@@ -275,9 +277,7 @@ static int send_body(struct http_exchange *hx, const char *data, size_t len)
         return -1;
     while (len > 0) {
         size_t n = size_of_piece(hx, len);
-        if (is_sure_end(hx, len, n))
-            exchange_tell_end(hx, EXCHANGE_COMPLETE);
-        if (send_piece(hx, data, n) < 0 || strike_at(hx, MOMENT_BODY) < 0)
+        if (send_piece(hx, data, n, is_sure_end(hx, len, n)) < 0 || strike_at(hx, MOMENT_BODY) < 0)
             return -1;
         data += n;
         len -= n;
@@ -285,12 +285,12 @@ static int send_body(struct http_exchange *hx, const char *data, size_t len)
     return 0;
 }
 
-static int send_head(struct http_exchange *hx, struct wire_head *head)
+static int send_head(struct http_exchange *hx, struct wire_head *head, bool is_end)
 {
     BUF_AUTO text = BUF_INIT;
     if (exchange_make_head(hx, head, &text) < 0)
         return exchange_give_up(hx, EXCHANGE_CUT);
-    return send_raw(hx, text.data, text.len);
+    return pace_send(hx, &(struct part) { .data = text.data, .len = text.len, .is_end = is_end }, 1);
 }
 
 /* A chunk can only be broken where there are some. */
@@ -306,12 +306,13 @@ int fault_reply(struct http_exchange *hx, struct wire_head *head, const void *bo
     if (strike_at(hx, MOMENT_HEAD) < 0)
         return -1;
     head->chunked = hx->chunked = will_break_chunk(hx, len);
-    return send_head(hx, head) < 0 ? -1 : send_body(hx, body, len);
+    bool is_all = len == 0 && pending_deed(hx) == NULL;
+    return send_head(hx, head, is_all) < 0 ? -1 : send_body(hx, body, len);
 }
 
 int fault_stream_begin(struct http_exchange *hx, struct wire_head *head)
 {
-    if (strike_at(hx, MOMENT_HEAD) < 0 || send_head(hx, head) < 0)
+    if (strike_at(hx, MOMENT_HEAD) < 0 || send_head(hx, head, false) < 0)
         return -1;
     return strike_at(hx, MOMENT_BODY);
 }

@@ -83,6 +83,8 @@ static void observe(struct http_exchange *hx, const struct part *part)
 {
     if (part->is_body && part->len > 0 && hx->x.observer != NULL)
         hx->x.observer->answer_bytes(&hx->x, part->data, part->len);
+    if (part->is_end)
+        exchange_tell_end(hx, EXCHANGE_COMPLETE);
 }
 
 static void note(struct http_exchange *hx, const struct part *part)
@@ -114,7 +116,8 @@ static int send_by_pace(struct http_exchange *hx, const struct part *part)
             return exchange_lose_client(hx);
         if (hx->x.strike != NULL && !hx->x.strike->fired)
             strike_fired(hx->x.strike);
-        if (send_at_once(hx, &(struct part) { at, n, part->is_body }, 1) < 0)
+        const struct part now = { .data = at, .len = n, .is_body = part->is_body, .is_end = part->is_end && n == left };
+        if (send_at_once(hx, &now, 1) < 0)
             return -1;
         at += n;
         left -= n;

@@ -276,7 +276,12 @@ int fault_stream_end(struct http_exchange *hx);
 /* ---- paced sending (http_fault_pace.c) --------------------------------------------------- */
 
 /* Bytes for the wire: of the body, or framing. */
-struct part { const void *data; size_t len; bool is_body; };
+struct part {
+    const void *data;
+    size_t len;
+    bool is_body;
+    bool is_end;                     /* the answer is complete behind it, which is told just before it goes out */
+};
 
 /* From the next byte on. */
 void pace_begin(struct http_exchange *hx, const struct strike *strike);

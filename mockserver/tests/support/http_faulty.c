@@ -64,6 +64,7 @@ static void see_ending(struct exchange *x, enum exchange_end end)
     struct faulty *f = faulty_of(x);
     pthread_mutex_lock(&f->lock);
     f->seen.told_end = end;
+    f->seen.told_bytes = f->seen.bytes.len;
     f->seen.told_ends++;
     pthread_mutex_unlock(&f->lock);
 }

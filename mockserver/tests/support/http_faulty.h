@@ -28,6 +28,7 @@ struct faulty_seen {
     enum exchange_end end;
     enum exchange_end told_end;  /* the observer's, before the client could see it ... */
     unsigned told_ends;          /* ... so often */
+    size_t told_bytes;           /* so much of `bytes` was told by then */
     int status;                  /* the observer's; 0: none */
     struct buf bytes, request;   /* the observer's, of both bodies */
     bool is_expired;             /* the token is */
