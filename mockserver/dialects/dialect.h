@@ -58,7 +58,8 @@ struct exchange_ops {
     /* The whole body.  0 and out (borrowed until handle returns; may be "" with *len 0), or -1:
        ERR_LIMIT (over the bound), ERR_CLOSED (cut short), ERR_TIMEOUT.  Reading twice gives the same. */
     int (*body)(struct exchange *x, const char **out, size_t *len, struct err *err);
-    /* Add a response header before reply or stream_begin (copied). */
+    /* Add a response header before reply or stream_begin (copied).  One that the transport sends by itself
+       (x-request-id, Date) is then sent as given, and once. */
     void (*add_header)(struct exchange *x, const char *name, const char *value);
     /* Answer whole: Content-Length is always set, also for an empty body. */
     int (*reply)(struct exchange *x, int status, const char *content_type, const void *body, size_t len);
@@ -95,7 +96,7 @@ struct exchange {
     void (*on_strike)(struct exchange *x);   /* NULL: none.  For the transport: a fault's place in the bytes is reached */
     void (*expire_token)(void *arg);         /* make the request's token an expired one; NULL: cannot be */
     void *expire_arg;
-    char request_id[40];         /* also sent as x-request-id by the transport, on every answer */
+    char request_id[40];         /* also sent as x-request-id by the transport, unless the answer has one of its own */
     bool answered;               /* set by the transport's reply / stream_begin */
 };
 

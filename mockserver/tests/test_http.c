@@ -207,6 +207,20 @@ static void header_value_cannot_become_a_second_header(void **state)
     site_assert_field(&a, "X-Split", "a  X-Evil: yes  b");
 }
 
+static void header_of_the_handler_takes_the_place_of_the_transports_own(void **state)
+{
+    (void) state;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
+    HTTP_ANSWER a = { 0 };
+    site_join(&site, &c);
+    site_ask(&c, &a, "GET /own HTTP/1.1\r\n" HOST "\r\n");
+    assert_string_equal(a.body.data, "own");
+    assert_int_equal(http_answer_count(&a, "x-request-id"), 1);
+    site_assert_field(&a, "x-request-id", "mine");
+    assert_int_equal(http_answer_count(&a, "Date"), 1);
+    site_assert_field(&a, "Date", "yesterday");
+}
+
 static void path_is_decoded_once_and_slashes_collapse(void **state)
 {
     (void) state;
@@ -439,6 +453,7 @@ int main(void)
         WITH(head_answer_has_a_length_and_no_body, setup),
         WITH(handler_answers_exactly_once, setup),
         WITH(header_value_cannot_become_a_second_header, setup),
+        WITH(header_of_the_handler_takes_the_place_of_the_transports_own, setup),
         WITH(path_is_decoded_once_and_slashes_collapse, setup),
         WITH(chunked_body_is_put_together_however_it_arrives, setup),
         WITH(large_body_arrives_whole, setup),

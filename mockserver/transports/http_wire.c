@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -110,6 +111,18 @@ static const char *reason_of(int status)
     return "Status";
 }
 
+/* Is there a line of this field among the handler's own? */
+static bool is_given(const struct wire_head *head, const char *name)
+{
+    size_t len = strlen(name);
+    const char *line = head->extra == NULL ? "" : buf_cstr(head->extra);
+    for (; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+            return true;
+    }
+    return false;
+}
+
 static void put_date(struct buf *out)
 {
     static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -129,14 +142,18 @@ bool wire_status_has_body(int status)
 void wire_put_head(struct buf *out, const struct wire_head *head)
 {
     buf_printf(out, "HTTP/1.1 %d %s\r\n", head->status, reason_of(head->status));
-    put_date(out);
+    if (!is_given(head, "Date"))
+        put_date(out);
     if (head->content_type != NULL)
-        buf_printf(out, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", head->content_type);
+        buf_printf(out, "Content-Type: %s\r\n", head->content_type);
+    if (head->content_type != NULL && !is_given(head, "X-Content-Type-Options"))
+        buf_str(out, "X-Content-Type-Options: nosniff\r\n");
     if (head->chunked)
         buf_str(out, "Transfer-Encoding: chunked\r\n");
     else if (!head->until_close && wire_status_has_body(head->status))
         buf_printf(out, "Content-Length: %" PRIu64 "\r\n", head->length);
-    buf_printf(out, "x-request-id: %s\r\n", head->request_id);
+    if (!is_given(head, "x-request-id"))
+        buf_printf(out, "x-request-id: %s\r\n", head->request_id);
     /* Clients must give an idle connection up before we do (15 s), else they send into a closing one. */
     buf_str(out, head->keep_alive ? "Connection: keep-alive\r\nKeep-Alive: timeout=5\r\n" : "Connection: close\r\n");
     if (head->extra != NULL)

@@ -228,6 +228,14 @@ static void split(struct site *site, struct exchange *x)
     exchange_reply(x, 200, "text/plain", "", 0);
 }
 
+static void own_headers(struct site *site, struct exchange *x)
+{
+    (void) site;
+    add(x, "X-Request-ID", "mine");
+    add(x, "date", "yesterday");
+    exchange_reply(x, 200, "text/plain", "own", 3);
+}
+
 static const struct {
     const char *path;
     void (*handle)(struct site *site, struct exchange *x);
@@ -235,6 +243,7 @@ static const struct {
     { "/echo", echo },   { "/unread", unread }, { "/stream", stream }, { "/open", open_stream },
     { "/flood", flood }, { "/silent", silent }, { "/twice", twice },   { "/split", split },
     { "/empty", empty }, { "/raw", echo },      { "/wait", wait_then_answer },
+    { "/own", own_headers },
 };
 
 static void handle(void *arg, struct exchange *x)

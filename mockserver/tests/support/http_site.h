@@ -9,6 +9,7 @@
  *   /flood          writes 64 KiB chunks until that fails
  *   /silent         does not answer     /twice   answers twice     /split   a header value with line ends
  *   /empty          an empty body       /raw     like /echo, takes any content type
+ *   /own            names the transport's own headers itself: X-Request-ID "mine", date "yesterday"
  *
  * Handlers count what they see under a lock; tests wait for counts with site_await.
  */
