@@ -21,7 +21,7 @@
 /* ---- puppets' steps ----------------------------------------------------------------------- */
 
 /* As the puppet will get them: NUL characters and all. */
-static int check_steps(const struct cJSON *list, struct err *err)
+int load_check_steps(const struct cJSON *list, struct err *err)
 {
     struct steps steps;
     BUF_AUTO text = BUF_INIT;
@@ -33,8 +33,6 @@ static int check_steps(const struct cJSON *list, struct err *err)
     steps_fini(&steps);
     return 0;
 }
-
-const struct scenario_hooks load_hooks = { .check_steps = check_steps };
 
 /* ---- one file ------------------------------------------------------------------------------- */
 
@@ -83,7 +81,7 @@ static int read_all(int fd, const char *path, struct buf *out, struct err *err)
     return 0;
 }
 
-static int load_file(struct scenario **out, const char *path, struct err *err)
+static int load_file(struct scenario **out, const char *path, const struct scenario_hooks *hooks, struct err *err)
 {
     BUF_AUTO text = BUF_INIT;
     /* A pipe that nobody writes to must not hold the start up for ever. */
@@ -92,7 +90,7 @@ static int load_file(struct scenario **out, const char *path, struct err *err)
         return err_set(err, ERR_IO, errno, "%s", path);
     int rc = read_all(fd, path, &text, err);
     close(fd);
-    return rc < 0 ? -1 : scenario_parse_with(out, &load_hooks, path, buf_cstr(&text), text.len, err);
+    return rc < 0 ? -1 : scenario_parse_with(out, hooks, path, buf_cstr(&text), text.len, err);
 }
 
 static int add_file(struct load_list *list, const char *path, struct err *err)
@@ -100,7 +98,7 @@ static int add_file(struct load_list *list, const char *path, struct err *err)
     struct scenario *scenario;
     if (list->count >= FILES_MAX)
         return err_set(err, ERR_LIMIT, 0, "%s: more than %d scenario files", path, FILES_MAX);
-    if (load_file(&scenario, path, err) < 0)
+    if (load_file(&scenario, path, list->hooks, err) < 0)
         return -1;
     for (size_t i = 0; i < list->count; i++) {
         if (strcmp(list->items[i]->name, scenario->name) == 0) {
@@ -188,5 +186,6 @@ void load_list_fini(struct load_list *list)
     for (size_t i = 0; i < list->count; i++)
         scenario_unref(list->items[i]);
     free(list->items);
-    *list = (struct load_list) { NULL, 0 };
+    list->items = NULL;
+    list->count = 0;
 }

@@ -9,12 +9,13 @@
 #include "base/err.h"
 #include "scenario/scenario.h"
 
-/* For whoever parses scenarios: also checks the puppets' steps. */
-extern const struct scenario_hooks load_hooks;
+/* A hook for whoever reads scenarios: checks puppets' steps by the grammar of the puppet itself. */
+scenario_check_steps_fn load_check_steps;
 
 struct load_list {
     struct scenario **items;   /* references */
     size_t count;
+    const struct scenario_hooks *hooks;   /* borrowed */
 };
 
 /* Read a file, or every *.json below a folder in the order of their names, and add to `list`.  Names must differ.  The

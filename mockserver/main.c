@@ -30,6 +30,8 @@
 #include "vendors.h"
 #include "version.h"
 
+static const struct scenario_hooks hooks = { .check_steps = load_check_steps, .settings_of = vendors_settings_of };
+
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* Version of the ready line and the admin API, not of the program. */
@@ -288,7 +290,7 @@ static int start_admin(struct server *s, struct err *err)
         .engine = s->engine,
         .lanes = s->lanes,
         .puppeteer = s->puppeteer,
-        .hooks = &load_hooks,
+        .hooks = &hooks,
         .token = s->token,
         .ledger_path = s->options->ledger,
         .shutdown = ask_to_stop,
@@ -529,7 +531,7 @@ static int check(const struct load_list *scenarios)
 /* Read everything before anything starts. */
 static int act_on_scenarios(const struct options *options)
 {
-    struct load_list scenarios = { NULL, 0 };
+    struct load_list scenarios = { .hooks = &hooks };
     struct err err = ERR_INIT;
     int status = EXIT_WRONG_USE;
     if (load_all(&scenarios, options, &err) != 0)

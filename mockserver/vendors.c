@@ -12,9 +12,6 @@ static const struct dialect *const vendors[] = {
     &hyperbrowser_dialect,
 };
 
-/* Sandboxes' own host names, beside what the vendors' settings add: ".test" can never be somebody's. */
-#define SANDBOX_HOSTS ".sbx.test"
-
 struct instances {
     void *selves[COUNT(vendors)];
 };
@@ -130,11 +127,6 @@ static void reset(void *tenant, void *arg)
         vendors[i]->reset(instances->selves[i]);
 }
 
-struct lane_tenant vendors_tenant(struct vendors_env *env)
-{
-    return (struct lane_tenant) { .create = create, .destroy = destroy, .reset = reset, .arg = env };
-}
-
 const struct dialect *vendors_find(struct lane *lane, const struct exchange *x, void **out_self)
 {
     struct instances *instances = lane_tenant(lane);
@@ -145,6 +137,94 @@ const struct dialect *vendors_find(struct lane *lane, const struct exchange *x, 
         }
     }
     return NULL;
+}
+
+/* ---- what scenarios say of settings ------------------------------------------------------- */
+
+static const struct dialect *find_vendor(enum scenario_dialect dialect, size_t *out_index)
+{
+    const char *name = vocab_name(&vocab_dialects, (int) dialect);
+    for (size_t i = 0; i < COUNT(vendors); i++) {
+        *out_index = i;
+        if (strcmp(vendors[i]->name, name) == 0)
+            return vendors[i];
+    }
+    return NULL;
+}
+
+const struct setting_table *vendors_settings_of(enum scenario_dialect dialect)
+{
+    size_t index;
+    const struct dialect *vendor = find_vendor(dialect, &index);
+    return vendor == NULL ? NULL : vendor->settings;
+}
+
+/* What a scenario assigns to the vendor's settings, into `out` (NULL: only counted). */
+static size_t put_assignments(size_t vendor, const struct scenario *scenario, const char **out)
+{
+    size_t n = 0, index;
+    for (size_t g = 0; g < scenario->setting_count; g++) {
+        const struct setting_group *group = &scenario->settings[g];
+        bool is_its = find_vendor(group->dialect, &index) != NULL && index == vendor;
+        for (size_t a = 0; is_its && a < group->count; a++, n++) {
+            if (out != NULL)
+                out[n] = group->assignments[a];
+        }
+    }
+    return n;
+}
+
+/* The same of all scenarios, in their order, NULL-terminated; free the list, not the texts.  NULL: no memory. */
+static const char **list_assignments(size_t vendor, struct scenario *const *list, size_t count)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++)
+        n += put_assignments(vendor, list[i], NULL);
+    const char **found = calloc(n + 1, sizeof *found);
+    for (size_t i = 0, at = 0; found != NULL && i < count; i++)
+        at += put_assignments(vendor, list[i], found + at);
+    return found;
+}
+
+struct plan {
+    const void *ready[COUNT(vendors)];
+};
+
+static int prepare(void *tenant, struct scenario *const *list, size_t count, void **out_plan, void *arg,
+                   struct err *err)
+{
+    struct instances *instances = tenant;
+    struct plan *plan = calloc(1, sizeof *plan);
+    int rc = plan == NULL ? err_set(err, ERR_NOMEM, 0, "settings") : 0;
+    (void) arg;
+    for (size_t i = 0; i < COUNT(vendors) && rc == 0; i++) {
+        const char **assignments = list_assignments(i, list, count);
+        rc = assignments == NULL
+                 ? err_set(err, ERR_NOMEM, 0, "settings")
+                 : vendors[i]->prepare_settings(instances->selves[i], assignments, &plan->ready[i], err);
+        free(assignments);
+    }
+    if (rc == 0)
+        *out_plan = plan;
+    else
+        free(plan);
+    return rc;
+}
+
+static void adopt(void *tenant, void *arg_plan, bool is_meant, void *arg)
+{
+    struct instances *instances = tenant;
+    struct plan *plan = arg_plan;
+    (void) arg;
+    for (size_t i = 0; i < COUNT(vendors) && is_meant; i++)
+        vendors[i]->use_settings(instances->selves[i], plan->ready[i]);
+    free(plan);
+}
+
+struct lane_tenant vendors_tenant(struct vendors_env *env)
+{
+    return (struct lane_tenant) { .create = create, .destroy = destroy, .reset = reset, .prepare = prepare,
+                                  .adopt = adopt, .arg = env };
 }
 
 /* ---- what people and transports are told ------------------------------------------------ */

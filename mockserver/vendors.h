@@ -23,6 +23,9 @@ struct lane_tenant vendors_tenant(struct vendors_env *env);
 /* Whose request is it?  NULL: nobody's.  The dialect and, in *out_self, its instance in `lane`. */
 const struct dialect *vendors_find(struct lane *lane, const struct exchange *x, void **out_self);
 
+/* The hook for whoever reads scenarios (scenario/setting.h). */
+setting_table_fn vendors_settings_of;
+
 /* Do all --set options name vendors that there are? */
 int vendors_check_settings(const struct options *options, struct err *err);
 /* Their settings as --print-config shows them: one list a vendor, into an open object. */

@@ -19,11 +19,15 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "scenario/setting.h"
 
 struct engine;
 struct sandbox;
 struct lane;
 struct strike;
+
+/* Hosts below it are taken by every server, and can never be somebody's (RFC 6761). */
+#define SANDBOX_HOSTS ".sbx.test"
 
 /* ---- one HTTP request and its answer ------------------------------------------------ */
 
@@ -167,6 +171,14 @@ struct dialect {
     /* Its settings as "name=value" list `assignments` (NULL: none) makes them, one line each.  ERR_INVALID names
        the bad one. */
     int (*describe_settings)(struct buf *out, const char *const *assignments, struct err *err);
+    /* What scenarios may say of them. */
+    const struct setting_table *settings;
+    /* Make ready what the assignments of the lane's scenarios ("name=value", NULL-terminated, the last of a name
+       counts) make of those that it was created with.  *out_ready belongs to the dialect and lives as long.  With the
+       lane's turn held, as the next. */
+    int (*prepare_settings)(void *self, const char *const *assignments, const void **out_ready, struct err *err);
+    /* From now on these. */
+    void (*use_settings)(void *self, const void *ready);
     /* End of the host names under which its sandboxes are reached (".sbx.test"), or NULL. */
     const char *(*host_suffix)(void *self);
     /* Lines that tell a person how to point this vendor's SDK at `base_url`, for stderr and docs. */

@@ -77,7 +77,13 @@ static int fill_lane(struct lane *lane, struct err *err)
         return -1;
     lane->decided = scenario_list_pace(lanes->common);
     lane_set_pace(lane, lane_pace_at_first(lanes, lanes->common));
-    return keeper->create == NULL ? 0 : keeper->create(&lane->tenant, lane, keeper->arg, err);
+    void *plan;
+    if (keeper->create != NULL && (keeper->create(&lane->tenant, lane, keeper->arg, err) < 0 ||
+                                   lane_prepare_settings(lane, lanes->common, &plan, err) < 0))
+        return -1;
+    if (keeper->create != NULL)
+        lane_adopt_settings(lane, plan, true);
+    return 0;
 }
 
 int lane_new(struct lane **out_lane, struct lanes *lanes, const char *name, struct err *err)

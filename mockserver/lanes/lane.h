@@ -46,6 +46,12 @@ struct lane_tenant {
     int (*create)(void **out_tenant, struct lane *lane, void *arg, struct err *err);
     void (*destroy)(void *tenant, void *arg);
     void (*reset)(void *tenant, void *arg);          /* the lane's sandboxes are gone: forget them */
+    /* Other scenarios are to be at work, which may change settings: make ready what follows of it.  With the turn
+       held, like adopt, which is called for each `plan`: it is to be so now (`is_meant`), or is not to be.  NULL: the
+       tenant has no settings. */
+    int (*prepare)(void *tenant, struct scenario *const *list, size_t count, void **out_plan, void *arg,
+                   struct err *err);
+    void (*adopt)(void *tenant, void *plan, bool is_meant, void *arg);
     void *arg;
 };
 

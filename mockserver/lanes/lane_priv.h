@@ -114,6 +114,10 @@ void lane_set_pace(struct lane *lane, struct pace pace);
 
 /* ---- lane_scenarios.c: with the turn held ----------------------------------------------------- */
 
+/* Ask the tenant what scenarios mean for its settings, and tell it what came of that (lane_tenant in lane.h). */
+int lane_prepare_settings(struct lane *lane, const struct scenario_list *list, void **out_plan, struct err *err);
+void lane_adopt_settings(struct lane *lane, void *plan, bool is_meant);
+
 /* Scenarios and clock as all lanes have them. */
 void lane_take_common(struct lane *lane);
 

@@ -78,11 +78,29 @@ static bool speaks_of_clock(const struct edit *edit)
     return false;
 }
 
+/* ---- settings ----------------------------------------------------------------------------- */
+
+int lane_prepare_settings(struct lane *lane, const struct scenario_list *list, void **out_plan, struct err *err)
+{
+    const struct lane_tenant *keeper = &lane->keeper;
+    *out_plan = NULL;
+    return keeper->prepare == NULL
+               ? 0
+               : keeper->prepare(lane->tenant, list->items, list->count, out_plan, keeper->arg, err);
+}
+
+void lane_adopt_settings(struct lane *lane, void *plan, bool is_meant)
+{
+    if (plan != NULL)
+        lane->keeper.adopt(lane->tenant, plan, is_meant, lane->keeper.arg);
+}
+
 /* ---- all lanes ---------------------------------------------------------------------------- */
 
 struct change {
     struct lane *lane;
     struct match_set *list;
+    void *plan;                     /* the tenant's */
 };
 
 static int prepare(struct change *change, struct lane *lane, struct edit *edit, struct err *err)
@@ -93,6 +111,10 @@ static int prepare(struct change *change, struct lane *lane, struct edit *edit, 
     if (rc == 0) {
         rc = match_set_new(&change->list, scenarios, old, is_fresh, edit, lane->seed, err);
         scenario_list_unref(scenarios);
+    }
+    if (rc == 0 && lane_prepare_settings(lane, change->list->scenarios, &change->plan, err) < 0) {
+        match_set_unref(change->list);
+        rc = -1;
     }
     match_set_unref(old);
     change->lane = lane;
@@ -107,6 +129,7 @@ static void apply(const struct lanes *lanes, const struct change *change, bool s
     struct pace pace = lane_pace_by_scenarios(lanes, change->list->scenarios);
     bool takes_effect = speaks || !pace_is_same(decided, lane->decided);
     lane_put_matches(lane, change->list);
+    lane_adopt_settings(lane, change->plan, true);
     lane->decided = decided;
     if (takes_effect)
         lane_set_pace(lane, pace);
@@ -158,8 +181,10 @@ static int edit_all(struct lanes *lanes, struct lane *lane, struct edit *edit, s
     if (rc == 0) {
         apply_all(lanes, changes, count, common, edit);
     } else {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             match_set_unref(changes[i].list);
+            lane_adopt_settings(changes[i].lane, changes[i].plan, false);
+        }
         scenario_list_unref(common);
     }
     pthread_mutex_unlock(&lanes->turn);
@@ -204,6 +229,9 @@ void lane_take_common(struct lane *lane)
     else
         lane_reset_matches(lane);   /* the scenarios that are there, at least anew */
     list = lane_get_matches(lane);
+    void *plan;
+    if (lane_prepare_settings(lane, list->scenarios, &plan, &no_memory) == 0)
+        lane_adopt_settings(lane, plan, true);
     lane->decided = scenario_list_pace(list->scenarios);
     lane_set_pace(lane, lane_pace_at_first(lanes, list->scenarios));
     match_set_unref(list);

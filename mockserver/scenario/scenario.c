@@ -257,6 +257,7 @@ static const struct key top_list[] = {
     { "source", read_source, false },
     { "processes", read_processes, false },
     { "faults", read_faults, false },
+    { "settings", settings_read, false },
     { "status", read_status, false },
     { "clock", read_clock, false },
     { "seed", read_seed, false },
@@ -303,7 +304,7 @@ int scenario_parse_with(struct scenario **out, const struct scenario_hooks *hook
 
 int scenario_parse(struct scenario **out, const char *file_name, const char *text, size_t len, struct err *err)
 {
-    static const struct scenario_hooks none = { NULL };
+    static const struct scenario_hooks none = { NULL, NULL };
     return scenario_parse_with(out, &none, file_name, text, len, err);
 }
 
@@ -323,6 +324,7 @@ static void free_scenario(struct scenario *scenario)
         fault_rule_fini(&scenario->faults[i]);
     for (size_t i = 0; i < scenario->source_count; i++)
         free(scenario->sources[i]);
+    settings_fini(scenario);
     free(scenario->processes);
     free(scenario->faults);
     free(scenario->sources);

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "scenario/fault.h"
 #include "scenario/pattern.h"
+#include "scenario/setting.h"
 #include "scenario/vocab.h"
 
 struct cJSON;
@@ -120,6 +121,8 @@ struct scenario {
     size_t process_count;
     struct fault_rule *faults;
     size_t fault_count;
+    struct setting_group *settings; /* one for each vendor that is named */
+    size_t setting_count;
     int64_t queued_hold_ms; /* 0: none */
     enum clock_mode clock;
     double clock_scale; /* CLOCK_SCALED */
@@ -137,6 +140,7 @@ typedef int scenario_check_steps_fn(const struct cJSON *steps, struct err *err);
 
 struct scenario_hooks {
     scenario_check_steps_fn *check_steps; /* NULL: steps must be a list of objects, no more */
+    setting_table_fn *settings_of;        /* NULL: settings must be numbers and texts, no more */
 };
 
 /* Returns a reference.  `file_name` is only for messages. */

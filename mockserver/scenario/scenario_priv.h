@@ -23,6 +23,9 @@ void run_fini(struct process_rule *rule);
 read_fn reply_read; /* into struct fault */
 void reply_free(struct reply *reply);
 
+read_fn settings_read; /* into struct scenario */
+void settings_fini(struct scenario *scenario);
+
 read_fn fault_rule_read; /* into struct fault_rule */
 void fault_rule_fini(struct fault_rule *rule);
 

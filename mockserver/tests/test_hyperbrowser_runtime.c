@@ -89,6 +89,90 @@ static void host_form_base_is_handed_out_when_set(void **state)
     assert_string_equal(hb_text(a, "runtime/baseUrl"), base);
 }
 
+/* As the lane does it when its scenarios change. */
+static const void *change_settings(struct hb_world *world, const char *const *assignments)
+{
+    const void *ready = NULL;
+    struct err err = ERR_INIT;
+    if (hyperbrowser_dialect.prepare_settings(world->dialect, assignments, &ready, &err) < 0)
+        fail_msg("%s", err.text);
+    hyperbrowser_dialect.use_settings(world->dialect, ready);
+    return ready;
+}
+
+static struct answer *look(struct hb_world *world)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/api/sandbox/%s", world->sandbox);
+    return hb_control(world, "GET", path, NULL);
+}
+
+static void settings_of_a_lane_come_and_go(void **state)
+{
+    struct hb_world *world = *state;
+    char assignment[] = "region=us-east";
+    static const char *const nothing[] = { NULL };
+    const char *const first[] = { "runtime_slash=1", assignment, "region=us-west", NULL };
+    const char *const second[] = { "token_form=absent", NULL };
+    const void *at_first = change_settings(world, nothing), *ready = change_settings(world, first);
+    memset(assignment, 'x', sizeof assignment - 1);   /* they are the dialect's own */
+    hb_world_new_sandbox(world);
+    struct answer *a = look(world);
+    assert_string_equal(hb_text(a, "region"), "us-west");
+    const char *base = hb_text(a, "runtime/baseUrl");
+    assert_int_equal(base[strlen(base) - 1], '/');
+    change_settings(world, second);
+    assert_null(cJSON_GetObjectItemCaseSensitive(look(world)->json, "token"));
+    const char *const again[] = { "runtime_slash=1", "region=us-west", NULL };
+    assert_ptr_equal(change_settings(world, again), ready);   /* kept once */
+    assert_ptr_equal(change_settings(world, nothing), at_first);
+    base = hb_text(look(world), "runtime/baseUrl");
+    assert_int_not_equal(base[strlen(base) - 1], '/');
+}
+
+static void a_lane_has_only_so_many_settings(void **state)
+{
+    struct hb_world *world = *state;
+    char assignment[64];
+    const char *const list[] = { assignment, NULL };
+    const void *ready = NULL;
+    struct err err = ERR_INIT;
+    for (int i = 1; i < 1000; i++) {
+        snprintf(assignment, sizeof assignment, "token_lifetime_ms=%d", i);
+        assert_int_equal(hyperbrowser_dialect.prepare_settings(world->dialect, list, &ready, &err), 0);
+    }
+    snprintf(assignment, sizeof assignment, "token_lifetime_ms=1000");
+    assert_int_equal(hyperbrowser_dialect.prepare_settings(world->dialect, list, &ready, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    snprintf(assignment, sizeof assignment, "token_lifetime_ms=7");
+    assert_int_equal(hyperbrowser_dialect.prepare_settings(world->dialect, list, &ready, &err), 0);
+}
+
+static void tokens_have_the_form_that_is_set(void **state)
+{
+    struct hb_world *world = *state;
+    static const struct {
+        const char *list[3];
+        const char *token, *expiry;   /* JSON types: s, n, 0 (null), - (absent) */
+    } rows[] = {
+        { { NULL }, "s", "s" },
+        { { "token_expiry=epoch_ms", NULL }, "s", "n" },
+        { { "token_expiry=null", NULL }, "s", "0" },
+        { { "token_form=null", NULL }, "0", "0" },
+        { { "token_form=absent", NULL }, "-", "-" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *const names[] = { "token", "tokenExpiresAt" }, *const wanted[] = { rows[i].token, rows[i].expiry };
+        change_settings(world, rows[i].list);
+        const struct cJSON *json = look(world)->json;
+        for (size_t k = 0; k < 2; k++) {
+            const struct cJSON *member = cJSON_GetObjectItemCaseSensitive(json, names[k]);
+            const char *seen = member == NULL ? "-" : cJSON_IsNull(member) ? "0" : cJSON_IsNumber(member) ? "n" : "s";
+            assert_string_equal(seen, wanted[k]);
+        }
+    }
+}
+
 static void sandboxes_are_told_apart(void **state)
 {
     struct hb_world *world = *state;
@@ -323,6 +407,9 @@ int main(void)
         WITH(path_form_reaches_the_sandbox),
         WITH(host_form_reaches_the_sandbox),
         WITH(host_form_base_is_handed_out_when_set),
+        WITH(settings_of_a_lane_come_and_go),
+        WITH(a_lane_has_only_so_many_settings),
+        WITH(tokens_have_the_form_that_is_set),
         WITH(sandboxes_are_told_apart),
         WITH(unknown_sandboxes_are_not_found),
         WITH(bad_token_is_refused_before_anything_runs),

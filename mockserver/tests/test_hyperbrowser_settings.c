@@ -39,6 +39,8 @@ static void a_bad_assignment_is_named_and_changes_nothing(void **state)
         "no_such=1", "keepalive_ms", "keepalive_ms=", "keepalive_ms=-1", "keepalive_ms=1x", "keepalive_ms=1.5",
         "keepalive_ms=99999999999999999999", "killed_exit_code=137", "user=../etc", "user=", "shell=bash",
         "host_suffix=sbx.test", "host_suffix=.a b", "=1", "",
+        "token_form=none", "token_expiry=never", "runtime_slash=yes",
+        "page_size=0", "page_size_max=0", "list_limit=0", "list_limit_max=0",
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         const char *const list[] = { "keepalive_ms=5", bad[i], NULL };

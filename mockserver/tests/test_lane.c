@@ -354,6 +354,11 @@ static void reset_tenant(void *tenant, void *arg)
     atomic_fetch_add(&t->reset, 1);
 }
 
+static struct lane_tenant tenant_of(struct tenants *t)
+{
+    return (struct lane_tenant) { .create = make_tenant, .destroy = destroy_tenant, .reset = reset_tenant, .arg = t };
+}
+
 /* The engine's threads may drop the last reference a moment later. */
 static void await_destroyed(const struct tenants *t, int count)
 {
@@ -371,7 +376,7 @@ static void tenants_live_as_long_as_their_lanes(void **state)
     struct lane_world w;
     struct lane *lane;
     (void) state;
-    lane_world_open(&w, (struct lanes_config) { .tenant = { make_tenant, destroy_tenant, reset_tenant, &t } });
+    lane_world_open(&w, (struct lanes_config) { .tenant = tenant_of(&t) });
     struct lane *a = lane_world_get(&w, "a"), *b = lane_world_get(&w, "b");
     assert_int_equal(t.made, 2);
     assert_ptr_equal(lane_tenant(a), &t);
@@ -398,7 +403,7 @@ static void lanes_can_be_freed_with_sandboxes_in_them(void **state)
     struct tenants t = { .refuses = false };
     struct lane_world w;
     (void) state;
-    lane_world_open(&w, (struct lanes_config) { .tenant = { make_tenant, destroy_tenant, reset_tenant, &t } });
+    lane_world_open(&w, (struct lanes_config) { .tenant = tenant_of(&t) });
     struct lane *a = lane_world_get(&w, "a");
     sandbox_unref(lane_world_sandbox(&w, a));
     lane_unref(a);

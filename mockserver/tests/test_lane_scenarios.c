@@ -401,6 +401,123 @@ static void a_reset_of_all_goes_back_to_what_was_sealed(void **state)
 
 #define WORLD_TEST(f) cmocka_unit_test_setup_teardown(f, open_world, close_world)
 
+/* ---- settings ------------------------------------------------------------------------ */
+
+#define SET(value) ", \"settings\": {\"modal\": {\"pace\": \"" value "\"}}"
+
+/* A tenant that notes all that its lane's scenarios assign, one behind the other; "no" is refused. */
+struct setter {
+    char now[64];
+};
+
+struct setters {
+    unsigned made, plans;   /* plans that are neither adopted nor dropped */
+};
+
+static int make_setter(void **out, struct lane *lane, void *arg, struct err *err)
+{
+    (void) lane;
+    *out = calloc(1, sizeof(struct setter));
+    ((struct setters *) arg)->made++;
+    return *out != NULL ? 0 : err_set(err, ERR_NOMEM, 0, "setter");
+}
+
+static void free_setter(void *tenant, void *arg)
+{
+    (void) arg;
+    free(tenant);
+}
+
+static int prepare_setter(void *tenant, struct scenario *const *list, size_t count, void **out_plan, void *arg,
+                          struct err *err)
+{
+    BUF_AUTO text = BUF_INIT;
+    (void) tenant;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < list[i]->setting_count; k++)
+            buf_printf(&text, "%s;", list[i]->settings[k].assignments[0]);
+    }
+    if (strstr(buf_cstr(&text), "=no;") != NULL)
+        return err_set(err, ERR_LIMIT, 0, "no more");
+    *out_plan = strdup(buf_cstr(&text));
+    ((struct setters *) arg)->plans++;
+    return *out_plan != NULL ? 0 : err_set(err, ERR_NOMEM, 0, "setter");
+}
+
+static void adopt_setter(void *tenant, void *plan, bool is_meant, void *arg)
+{
+    struct setter *setter = tenant;
+    if (is_meant)
+        snprintf(setter->now, sizeof setter->now, "%s", (const char *) plan);
+    ((struct setters *) arg)->plans--;
+    free(plan);
+}
+
+static void check_set(struct lane *lane, const char *expected)
+{
+    assert_string_equal(((struct setter *) lane_tenant(lane))->now, expected);
+}
+
+static void open_with_setters(struct lane_world *w, struct setters *t)
+{
+    lane_world_open(w, (struct lanes_config) { .tenant = { .create = make_setter, .destroy = free_setter,
+                                                           .prepare = prepare_setter, .adopt = adopt_setter,
+                                                           .arg = t } });
+}
+
+static void settings_follow_the_scenarios_of_their_lane(void **state)
+{
+    (void) state;
+    struct lane_world w;
+    struct setters t = { 0, 0 };
+    struct err err = ERR_INIT;
+    open_with_setters(&w, &t);
+    struct lane *a = lane_world_get(&w, "a"), *b = lane_world_get(&w, "b");
+    check_set(a, "");
+    lane_world_add(&w, a, "one", SET("1"));
+    lane_world_add(&w, NULL, "two", SET("2"));
+    check_set(a, "pace=1;pace=2;");
+    check_set(b, "pace=2;");
+    lane_world_add(&w, a, "one", SET("3"));
+    check_set(a, "pace=3;pace=2;");
+    assert_int_equal(lanes_remove_scenario(w.lanes, a, "two", &err), 0);
+    check_set(a, "pace=3;");
+    lane_reset(a);
+    check_set(a, "pace=2;");
+    struct lane *c = lane_world_get(&w, "c");
+    check_set(c, "pace=2;");
+    lanes_reset(w.lanes);
+    struct lane *standard = lane_world_get(&w, LANE_DEFAULT);
+    check_set(standard, "");
+    assert_int_equal(t.plans, 0);
+    lane_unref(a);
+    lane_unref(b);
+    lane_unref(c);
+    lane_unref(standard);
+    lane_world_close(&w);
+}
+
+static void refused_settings_change_nothing_in_any_lane(void **state)
+{
+    (void) state;
+    struct lane_world w;
+    struct setters t = { 0, 0 };
+    struct err err = ERR_INIT;
+    open_with_setters(&w, &t);
+    struct lane *a = lane_world_get(&w, "a"), *b = lane_world_get(&w, "b");
+    lane_world_add(&w, b, "one", SET("1"));
+    struct scenario *bad = lane_world_scenario("bad", SET("no"));
+    assert_int_equal(lanes_add_scenario(w.lanes, NULL, bad, &err), -1);
+    assert_string_equal(err.text, "no more");
+    scenario_unref(bad);
+    check_set(a, "");
+    check_set(b, "pace=1;");
+    assert_int_equal(t.plans, 0);
+    lane_unref(a);
+    lane_unref(b);
+    lane_world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +537,8 @@ int main(void)
         WORLD_TEST(a_common_scenario_overrules_what_all_clocks_were_told),
         WORLD_TEST(a_reset_brings_back_the_common_scenarios_and_their_clock),
         WORLD_TEST(a_reset_of_all_goes_back_to_what_was_sealed),
+        cmocka_unit_test(settings_follow_the_scenarios_of_their_lane),
+        cmocka_unit_test(refused_settings_change_nothing_in_any_lane),
     };
     return cmocka_run_group_tests_name("lane_scenarios", tests, NULL, NULL);
 }

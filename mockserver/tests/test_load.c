@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "load.h"
 
+static const struct scenario_hooks hooks = { .check_steps = load_check_steps };
+
 /* More than a pipe holds. */
 #define LONG_TEXT_BYTES (1u << 20)
 
@@ -89,7 +91,7 @@ static void add_scenario(const char *path, const char *name)
 
 static void assert_loads(const char *path, const char *names)
 {
-    struct load_list list = { NULL, 0 };
+    struct load_list list = { .hooks = &hooks };
     struct err err = ERR_INIT;
     BUF_AUTO got = BUF_INIT;
     int rc = load_scenarios(&list, path, &err);
@@ -103,7 +105,7 @@ static void assert_loads(const char *path, const char *names)
 
 static void assert_refused(const char *path, const char *reason)
 {
-    struct load_list list = { NULL, 0 };
+    struct load_list list = { .hooks = &hooks };
     struct err err = ERR_INIT;
     int rc = load_scenarios(&list, path, &err);
     load_list_fini(&list);
@@ -230,7 +232,7 @@ static void assert_loads_from(struct writer *w, const char *path)
     pthread_t thread;
     put_long_text(&w->text, "piped");
     assert_int_equal(pthread_create(&thread, NULL, write_text, w), 0);
-    struct load_list list = { NULL, 0 };
+    struct load_list list = { .hooks = &hooks };
     struct err err = ERR_INIT;
     int rc = load_scenarios(&list, path, &err);
     if (rc < 0)
@@ -291,7 +293,7 @@ struct silent_load {
 static void *load_silent(void *arg)
 {
     struct silent_load *s = arg;
-    struct load_list list = { NULL, 0 };
+    struct load_list list = { .hooks = &hooks };
     int64_t from_ns = mono_ns();
     s->rc = load_scenarios(&list, s->path, &s->err);
     s->took_ns = mono_ns() - from_ns;

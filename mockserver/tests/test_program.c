@@ -211,6 +211,28 @@ static void puppets_steps_are_checked_when_the_scenario_is(void **state)
     remove_file(path);
 }
 
+static void settings_are_checked_by_their_vendor(void **state)
+{
+    (void) state;
+    static const struct { const char *settings, *why; } rows[] = {
+        { "{ \"hyperbrowser\": { \"token_lifetme_ms\": 1 } }",
+          ":2:35: /settings/hyperbrowser/token_lifetme_ms: hyperbrowser has no setting \"token_lifetme_ms\": did you mean "
+          "\"token_lifetime_ms\"?" },
+        { "{ \"hyperbrowser\": { \"shell\": \"/bin/sh\" } }", "/shell: hyperbrowser looks at this setting when the server starts" },
+        { "{ \"hyperbrowser\": { \"region\": 5 } }", "/region: must be a string, not a number" },
+        { "{ \"hyperbrowser\": { \"token_lifetime_ms\": -5 } }", "the value must be a whole number, not below 0" },
+        { "{ \"hyperbrowser\": { \"host_suffix\": \".example\" } }", "must be empty or end in \".sbx.test\"" },
+        { "{ \"modal\": { \"x\": 1 } }", "/settings/modal: modal is not built into this server" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[400];
+        snprintf(text, sizeof text, "{ \"standbox\": 1, \"name\": \"s\", \"why\": \"a test\",\n  \"settings\": %s }", rows[i].settings);
+        char *file = write_file("settings.json", text);
+        must_print((const char *[]) { "--check", "--scenario", file, NULL }, 2, "", rows[i].why);
+        remove_file(file);
+    }
+}
+
 static void check_names_every_good_file(void **state)
 {
     (void) state;
@@ -395,6 +417,7 @@ int main(void)
         cmocka_unit_test(wrong_use_is_exit_code_2_with_a_reason_on_stderr),
         cmocka_unit_test(a_broken_scenario_is_exit_code_2_with_its_place),
         cmocka_unit_test(puppets_steps_are_checked_when_the_scenario_is),
+        cmocka_unit_test(settings_are_checked_by_their_vendor),
         cmocka_unit_test(check_names_every_good_file),
         cmocka_unit_test(what_did_not_fire_is_said_and_fails_a_strict_run),
         cmocka_unit_test(what_cannot_start_is_exit_code_1_with_a_reason),

@@ -261,12 +261,26 @@ static int refuse_as_a_whole(const struct cJSON *steps, struct err *err)
     return err_set(err, ERR_INVALID, 0, "no end in sight");
 }
 
+static void settings_become_assignments_in_the_files_order(void **state)
+{
+    (void) state;
+    struct scenario *s = parse(RULE("\"settings\":{\"modal\":{\"b\":-5,\"a\":\"x=y \"},\"coreweave\":{}}"));
+    assert_int_equal(s->setting_count, 2);
+    assert_int_equal(s->settings[0].dialect, DIALECT_MODAL);
+    assert_int_equal(s->settings[0].count, 2);
+    assert_string_equal(s->settings[0].assignments[0], "b=-5");
+    assert_string_equal(s->settings[0].assignments[1], "a=x=y ");
+    assert_int_equal(s->settings[1].dialect, DIALECT_COREWEAVE);
+    assert_int_equal(s->settings[1].count, 0);
+    scenario_unref(s);
+}
+
 static void a_bad_step_is_shown_in_its_place(void **state)
 {
     (void) state;
     static const char *const text =
         RULE("\"processes\":[{\"when\":{},\"run\":{\"puppet\":[\n {\"exit\":0},\n {\"out\": 5}]}}]");
-    struct scenario_hooks hooks = { refuse_second_step };
+    struct scenario_hooks hooks = { .check_steps = refuse_second_step };
     struct scenario *s = NULL;
     struct err err = ERR_INIT;
     assert_int_equal(scenario_parse_with(&s, &hooks, "f", text, strlen(text), &err), -1);
@@ -320,6 +334,7 @@ int main(void)
         cmocka_unit_test(parameters_have_defaults),
         cmocka_unit_test(each_kind_takes_its_triggers_and_no_others),
         cmocka_unit_test(a_reply_carries_status_details_and_headers),
+        cmocka_unit_test(settings_become_assignments_in_the_files_order),
         cmocka_unit_test(a_bad_step_is_shown_in_its_place),
         cmocka_unit_test(a_pointer_leads_to_its_place_in_the_text),
     };

@@ -73,7 +73,7 @@ static int check_steps(const struct cJSON *steps, struct err *err)
 
 static void assert_scenario(const char *text, size_t len)
 {
-    static const struct scenario_hooks hooks = { check_steps };
+    static const struct scenario_hooks hooks = { .check_steps = check_steps };
     static const char begin[] = "{ \"standbox\"";
     struct scenario *scenario = NULL;
     struct err err = ERR_INIT;

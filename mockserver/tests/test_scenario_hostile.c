@@ -60,7 +60,7 @@ static void the_deepest_that_is_taken_is_judged_by_its_content(void **state)
     buf_str(&text, "}");
     refused(&text, ERR_INVALID,
             "f:2:1: /deep: unknown key \"deep\": a scenario takes standbox, name, why, source, "
-            "processes, faults, status, clock, seed, $schema");
+            "processes, faults, settings, status, clock, seed, $schema");
 }
 
 static void eleven_megabytes_are_refused_unread(void **state)

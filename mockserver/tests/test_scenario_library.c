@@ -11,6 +11,8 @@
 
 #include "load.h"
 
+static const struct scenario_hooks hooks = { .check_steps = load_check_steps };
+
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* What the library promises at least. */
@@ -30,7 +32,7 @@ static int load_library(void **state)
     if (fixtures == NULL)
         return -1;
     snprintf(path, sizeof path, "%s/scenarios", fixtures);
-    library = (struct load_list){ NULL, 0 };
+    library = (struct load_list){ .hooks = &hooks };
     if (load_scenarios(&library, path, &err) < 0) {
         print_error("%s\n", err.text);
         return -1;

@@ -63,9 +63,27 @@ static const struct refusal refusals[] = {
     { RULE("\"Faults\":[]"),
       "f:2:1: /Faults: unknown key \"Faults\": did you mean \"faults\"?" },
     { RULE("\"colour\":\"red\""),
-      "f:2:1: /colour: unknown key \"colour\": a scenario takes standbox, name, why, source, processes, faults, status, clock, seed, $schema" },
+      "f:2:1: /colour: unknown key \"colour\": a scenario takes standbox, name, why, source, processes, faults, settings, status, clock, seed, $schema" },
     { RULE("\"a~b/c\\u0000\\n\":1"),
-      "f:2:1: /a~0b~1c\\u0000\\n: unknown key \"a~b/c\\u0000\\n\": a scenario takes standbox, name, why, source, processes, faults, status, clock, seed, $schema" },
+      "f:2:1: /a~0b~1c\\u0000\\n: unknown key \"a~b/c\\u0000\\n\": a scenario takes standbox, name, why, source, processes, faults, settings, status, clock, seed, $schema" },
+    { RULE("\"settings\":[]"),
+      "f:2:12: /settings: must be an object of vendors, not a list" },
+    { RULE("\"settings\":{\"hyperbrowsre\":{}}"),
+      "f:2:13: /settings/hyperbrowsre: unknown vendor \"hyperbrowsre\": did you mean \"hyperbrowser\"?" },
+    { RULE("\"settings\":{\"acme\":{}}"),
+      "f:2:13: /settings/acme: unknown vendor \"acme\": known are coreweave, hyperbrowser, cloudflare, modal" },
+    { RULE("\"settings\":{\"modal\":[]}"),
+      "f:2:21: /settings/modal: must be an object of settings, not a list" },
+    { RULE("\"settings\":{\"modal\":{\"a\":true}}"),
+      "f:2:26: /settings/modal/a: must be a whole number or a string, not true" },
+    { RULE("\"settings\":{\"modal\":{\"a\":1.5}}"),
+      "f:2:26: /settings/modal/a: must be a whole number, not 1.5" },
+    { RULE("\"settings\":{\"modal\":{\"a\":\"x\\u0000\"}}"),
+      "f:2:26: /settings/modal/a: must not hold a NUL character" },
+    { RULE("\"settings\":{\"modal\":{\"a=b\":1}}"),
+      "f:2:22: /settings/modal/a=b: not the name of a setting" },
+    { RULE("\"settings\":{\"modal\":{\"\":1}}"),
+      "f:2:22: /settings/modal/: not the name of a setting" },
     { RULE("\"source\":7"),
       "f:2:10: /source: must be a text or a list of texts, not a number" },
     { RULE("\"source\":[]"),
@@ -328,6 +346,52 @@ static void every_wrong_file_is_refused_with_place_and_reason(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* ---- settings, by a vendor's table ----------------------------------------------------------- */
+
+static int check_setting(const char *assignment, struct err *err)
+{
+    return strcmp(assignment, "life_ms=0") == 0 ? err_set(err, ERR_INVALID, 0, "nothing lives so short") : 0;
+}
+
+static const struct setting rows[] = {
+    { "life_ms", SETTING_NUMBER, true },
+    { "region", SETTING_TEXT, true },
+    { "shell", SETTING_TEXT, false },
+};
+
+static const struct setting_table *settings_of(enum scenario_dialect dialect)
+{
+    static const struct setting_table table = { rows, sizeof rows / sizeof rows[0], check_setting };
+    return dialect == DIALECT_MODAL ? &table : NULL;
+}
+
+static void settings_are_held_against_the_vendors_table(void **state)
+{
+    (void) state;
+    static const struct scenario_hooks hooks = { .settings_of = settings_of };
+    static const struct refusal bad[] = {
+        { RULE("\"settings\":{\"coreweave\":{\"life_ms\":1}}"),
+          "f:2:13: /settings/coreweave: coreweave is not built into this server, so nothing of it can be set" },
+        { RULE("\"settings\":{\"modal\":{\"colour\":1}}"),
+          "f:2:22: /settings/modal/colour: modal has no setting \"colour\" (--print-config lists them)" },
+        { RULE("\"settings\":{\"modal\":{\"regoin\":\"x\"}}"),
+          "f:2:22: /settings/modal/regoin: modal has no setting \"regoin\": did you mean \"region\"?" },
+        { RULE("\"settings\":{\"modal\":{\"shell\":\"/bin/sh\"}}"),
+          "f:2:22: /settings/modal/shell: modal looks at this setting when the server starts: say --set modal.shell=..." },
+        { RULE("\"settings\":{\"modal\":{\"life_ms\":\"5\"}}"),
+          "f:2:32: /settings/modal/life_ms: must be a whole number, not a string" },
+        { RULE("\"settings\":{\"modal\":{\"region\":5}}"), "f:2:31: /settings/modal/region: must be a string, not a number" },
+        { RULE("\"settings\":{\"modal\":{\"region\":\"x\",\"life_ms\":0}}"),
+          "f:2:45: /settings/modal/life_ms: nothing lives so short" },
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct scenario *scenario = NULL;
+        struct err err = ERR_INIT;
+        assert_int_equal(scenario_parse_with(&scenario, &hooks, "f", bad[i].text, strlen(bad[i].text), &err), -1);
+        assert_string_equal(err.text, bad[i].error);
+    }
+}
+
 static void a_refusal_leaves_the_output_alone(void **state)
 {
     (void) state;
@@ -372,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_wrong_file_is_refused_with_place_and_reason),
+        cmocka_unit_test(settings_are_held_against_the_vendors_table),
         cmocka_unit_test(a_refusal_leaves_the_output_alone),
         cmocka_unit_test(every_prefix_of_a_sound_file_is_refused),
         cmocka_unit_test(a_long_path_does_not_crowd_out_the_reason),

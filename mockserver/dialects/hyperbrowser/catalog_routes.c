@@ -24,7 +24,7 @@ static void write_image(struct jsonw *w, const struct hb *hb, const struct hb_it
 {
     jsonw_str(w, "id", item->id);
     jsonw_str(w, "imageName", item->name);
-    jsonw_str(w, "namespace", hb->settings.team_id);
+    jsonw_str(w, "namespace", hb_now(hb)->team_id);
     jsonw_bool(w, "uploaded", item->uploaded);
     jsonw_bool(w, "ready", true);
     write_iso(w, "createdAt", item->created_ms);
@@ -35,8 +35,8 @@ static void write_snapshot(struct jsonw *w, const struct hb *hb, const struct hb
 {
     jsonw_str(w, "id", item->id);
     jsonw_str(w, "snapshotName", item->name);
-    jsonw_str(w, "namespace", hb->settings.team_id);
-    jsonw_str(w, "imageNamespace", hb->settings.team_id);
+    jsonw_str(w, "namespace", hb_now(hb)->team_id);
+    jsonw_str(w, "imageNamespace", hb_now(hb)->team_id);
     jsonw_str(w, "imageName", item->image_name);
     jsonw_str(w, "imageId", item->image_id);
     jsonw_str(w, "status", "created");
@@ -230,7 +230,7 @@ static void create_volume(void *dialect, struct exchange *x, const struct route_
         struct jsonw w;
         jsonw_init(&w, &body);
         pthread_mutex_lock(&hb->lock);
-        rc = hb_catalog_add(&hb->volumes, name.data, clock_wall_ms(hb->clock), hb->settings.catalog_max, &item, &err);
+        rc = hb_catalog_add(&hb->volumes, name.data, clock_wall_ms(hb->clock), hb_now(hb)->catalog_max, &item, &err);
         if (rc == 0) {
             jsonw_object(&w, NULL);
             write_volume(&w, hb, item);

@@ -172,7 +172,7 @@ int hb_command_start(struct hb_call *call, struct exchange *x, const struct op *
                      enum stdin_mode stdin_mode, struct proc **out_proc, struct proc_reader **out_reader,
                      struct err *err)
 {
-    const struct hb_settings *settings = &call->hb->settings;
+    const struct hb_settings *settings = hb_now(call->hb);
     char dash_c[] = "-c";
     char *argv[] = { (char *) (uintptr_t) call->hb->shell, dash_c, command->line.data, NULL };
     struct proc_spec spec = {

@@ -180,7 +180,7 @@ int hb_parse_port(const struct hb *hb, const struct cJSON *json, struct hb_port 
         return -1;
     if (!present)
         return err_set(err, ERR_INVALID, 0, "/port: must be given");
-    if (number == hb->settings.reserved_port)
+    if (number == hb_now(hb)->reserved_port)
         return err_set(err, ERR_INVALID, 0, "port %d cannot be exposed", (int) number);
     *out = (struct hb_port){ (int) number, auth };
     return 0;

@@ -45,7 +45,7 @@ static int parse_region(const struct hb *hb, const struct cJSON *json, const cha
     BUF_AUTO text = BUF_INIT;
     if (json_get_text(json, "region", &text, NULL, err) < 0)
         return -1;
-    const char *wanted = text.len > 0 ? text.data : hb->settings.region;
+    const char *wanted = text.len > 0 ? text.data : hb_now(hb)->region;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(wanted, known[i]) == 0) {
             *out = known[i];
@@ -127,7 +127,7 @@ static int parse_create(struct hb *hb, const struct cJSON *json, struct source *
         hb_parse_network(json, &record->network, err) < 0)
         return -1;
     if (record->timeout_minutes == 0)
-        record->timeout_minutes = hb->settings.default_timeout_minutes;
+        record->timeout_minutes = hb_now(hb)->default_timeout_minutes;
     return 0;
 }
 
@@ -135,7 +135,7 @@ static int parse_create(struct hb *hb, const struct cJSON *json, struct source *
 
 static bool is_missing_by_name(const struct hb *hb, const char *name)
 {
-    const char *prefix = hb->settings.missing_image_prefix;
+    const char *prefix = hb_now(hb)->missing_image_prefix;
     return prefix[0] != '\0' && strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
@@ -148,7 +148,7 @@ static int find_image(struct hb *hb, const struct source *source, struct hb_reco
     if (wrong_id || is_missing_by_name(hb, name) || (item != NULL && item->deleted))
         return err_set(err, ERR_NOT_FOUND, 0, "image not found: %.100s", name);
     if (item == NULL &&
-        hb_catalog_add(&hb->images, name, clock_wall_ms(hb->clock), hb->settings.catalog_max, &item, err) < 0)
+        hb_catalog_add(&hb->images, name, clock_wall_ms(hb->clock), hb_now(hb)->catalog_max, &item, err) < 0)
         return -1;
     memcpy(record->image_id, item->id, sizeof record->image_id);
     record->image_name = strdup(item->name);
@@ -189,7 +189,7 @@ static int make_sandbox(struct hb *hb, struct hb_record *record, struct sandbox 
     struct sandbox_spec spec = {
         .owner = hb->owner,
         .dialect = HB_NAME,
-        .user = hb->settings.user,
+        .user = hb_now(hb)->user,
         .lifetime_ms = record->timeout_minutes * 60000,
         /* Single destinations cannot be let through here, so a list of them leaves the network on. */
         .without_network = network->has_internet && !network->internet && network->allow.count == 0,
@@ -267,7 +267,7 @@ static int add_snapshot(struct hb *hb, const struct hb_record *record, const cha
     if (image_name == NULL)
         return err_set(err, ERR_NOMEM, 0, "snapshot");
     pthread_mutex_lock(&hb->lock);
-    int rc = hb_catalog_add(&hb->snapshots, name, clock_wall_ms(hb->clock), hb->settings.catalog_max, &item, err);
+    int rc = hb_catalog_add(&hb->snapshots, name, clock_wall_ms(hb->clock), hb_now(hb)->catalog_max, &item, err);
     if (rc == 0) {
         item->image_name = image_name;
         memcpy(item->image_id, record->image_id, sizeof item->image_id);
@@ -291,11 +291,11 @@ static void reply_snapshot(struct hb *hb, struct exchange *x, const struct hb_re
     jsonw_object(&w, NULL);
     jsonw_str(&w, "snapshotName", name);
     jsonw_str(&w, "snapshotId", id);
-    jsonw_str(&w, "namespace", hb->settings.team_id);
+    jsonw_str(&w, "namespace", hb_now(hb)->team_id);
     jsonw_str(&w, "status", "created");
     jsonw_str(&w, "imageName", record->image_name);
     jsonw_str(&w, "imageId", record->image_id);
-    jsonw_str(&w, "imageNamespace", hb->settings.team_id);
+    jsonw_str(&w, "imageNamespace", hb_now(hb)->team_id);
     jsonw_end_object(&w);
     hb_reply(x, &body);
 }

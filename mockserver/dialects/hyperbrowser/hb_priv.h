@@ -12,6 +12,7 @@
 #define STANDBOX_HB_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,11 +35,21 @@ struct hb {
     struct owner *owner; /* the lane, as its sandboxes know it */
     struct clock *clock; /* the lane's */
     const char *const *api_keys;
-    struct hb_settings settings;
+    _Atomic(const struct hb_settings *) settings; /* of `kept` */
     const char *shell;
     pthread_mutex_t lock;
     struct hb_catalog images, snapshots, volumes; /* guarded by lock */
+    /* All settings that were ever in use, since a request may still look at them.  Changed with the lane's turn held. */
+    struct hb_kept *kept;
+    size_t kept_count;
+    const struct hb_settings *created_with; /* of `kept` */
 };
+
+/* The settings that count now; they stay as they are for as long as the dialect lives. */
+static inline const struct hb_settings *hb_now(const struct hb *hb)
+{
+    return atomic_load_explicit(&hb->settings, memory_order_acquire);
+}
 
 /* What a runtime route gets as its `dialect`. */
 struct hb_call {
@@ -83,6 +94,14 @@ void hb_fail_token(struct exchange *x);
 bool hb_begin(struct exchange *x, const struct op *op, bool *out_pretend);
 /* Answer 200 with the JSON in `body`, or 503 when memory ran out while it was built. */
 void hb_reply(struct exchange *x, const struct buf *body);
+
+/* ---- kept.c ---------------------------------------------------------------------------- */
+
+/* Settings that live as long as the dialect. */
+int hb_keep_first(struct hb *hb, const struct hb_settings *settings, struct err *err);
+void hb_kept_free(struct hb *hb);
+int hb_prepare_settings(void *self, const char *const *assignments, const void **out_ready, struct err *err);
+void hb_use_settings(void *self, const void *ready);
 
 /* ---- request.c ----------------------------------------------------------------------- */
 

@@ -13,12 +13,12 @@ static void fill_images(struct hb *hb)
 {
     struct err ignored;
     struct hb_item *item;
-    const char *p = hb->settings.images;
+    const char *p = hb_now(hb)->images;
     while (*(p += strspn(p, " ")) != '\0') {
         size_t len = strcspn(p, " ");
         BUF_AUTO name = BUF_INIT;
         buf_add(&name, p, len);
-        (void) hb_catalog_add(&hb->images, buf_cstr(&name), clock_wall_ms(hb->clock), hb->settings.catalog_max, &item,
+        (void) hb_catalog_add(&hb->images, buf_cstr(&name), clock_wall_ms(hb->clock), hb_now(hb)->catalog_max, &item,
                               &ignored);
         p += len;
     }
@@ -35,7 +35,10 @@ int hyperbrowser_create(void **out_self, const struct dialect_env *env, const st
     hb->owner = lane_owner(env->lane);
     hb->clock = lane_clock(env->lane);
     hb->api_keys = env->api_keys;
-    hb->settings = *settings;
+    if (hb_keep_first(hb, settings, err) < 0) {
+        free(hb);
+        return -1;
+    }
     hb->shell = access(settings->shell, X_OK) == 0 ? settings->shell : "/bin/sh";
     pthread_mutex_init(&hb->lock, NULL);
     fill_images(hb);
@@ -64,6 +67,7 @@ static void destroy(void *self)
     if (hb == NULL)
         return;
     forget(hb);
+    hb_kept_free(hb);
     pthread_mutex_destroy(&hb->lock);
     free(hb);
 }
@@ -227,7 +231,7 @@ static int describe_settings(struct buf *out, const char *const *assignments, st
 static const char *host_suffix(void *self)
 {
     const struct hb *hb = self;
-    return hb->settings.host_suffix[0] != '\0' ? hb->settings.host_suffix : NULL;
+    return hb_now(hb)->host_suffix[0] != '\0' ? hb_now(hb)->host_suffix : NULL;
 }
 
 const struct dialect hyperbrowser_dialect = {
@@ -240,6 +244,9 @@ const struct dialect hyperbrowser_dialect = {
     .takes_raw_body = takes_raw_body,
     .reset = reset,
     .describe_settings = describe_settings,
+    .settings = &hb_setting_table,
+    .prepare_settings = hb_prepare_settings,
+    .use_settings = hb_use_settings,
     .host_suffix = host_suffix,
     .describe = describe,
 };

@@ -18,7 +18,7 @@ static void reply_process(const struct hb_call *call, struct exchange *x, struct
         return;
     jsonw_init(&w, &body);
     jsonw_object(&w, NULL);
-    write(&w, "process", &call->hb->settings, proc);
+    write(&w, "process", hb_now(call->hb), proc);
     jsonw_end_object(&w);
     hb_reply(x, &body);
 }
@@ -43,7 +43,7 @@ static void reply_result(const struct hb_call *call, struct exchange *x, struct 
         return;
     jsonw_init(&w, &body);
     jsonw_object(&w, NULL);
-    hb_write_result(&w, "result", &call->hb->settings, proc, NULL);
+    hb_write_result(&w, "result", hb_now(call->hb), proc, NULL);
     jsonw_end_object(&w);
     hb_reply(x, &body);
 }
@@ -123,7 +123,7 @@ static struct proc *start_from_body(struct hb_call *call, struct exchange *x, en
     JSON_AUTO *json = NULL;
     if (hb_read_object(x, false, &json) < 0)
         return NULL;
-    if (hb_command_parse(&command, json, call->hb->settings.env_max, &err) < 0) {
+    if (hb_command_parse(&command, json, hb_now(call->hb)->env_max, &err) < 0) {
         hb_fail_err(x, &err);
     } else {
         op.command = command.line.data;
@@ -139,7 +139,7 @@ static struct proc *start_from_body(struct hb_call *call, struct exchange *x, en
 /* Until it has a pid, so that a Summary can say so. */
 static void await_pid(const struct hb_call *call, struct exchange *x, struct proc *proc)
 {
-    int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.start_wait_ms);
+    int64_t deadline = clock_deadline(call->hb->clock, hb_now(call->hb)->start_wait_ms);
     struct err ignored;
     struct proc_view view;
     proc_get_view(proc, &view);
@@ -214,7 +214,7 @@ void hb_process_delete(void *dialect, struct exchange *x, const struct route_par
         return;
     }
     int rc = proc_kill(proc, WHO_CLIENT, &err);
-    int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.kill_wait_ms);
+    int64_t deadline = clock_deadline(call->hb->clock, hb_now(call->hb)->kill_wait_ms);
     bool finished = proc_wait_state(proc, PROC_FINISHED, deadline, hb_peer_gone, x, &waited) == 0;
     if (rc < 0 && !finished && err.code != ERR_TIMEOUT)
         hb_fail_err(x, &err);
@@ -310,7 +310,7 @@ void hb_process_stdin(void *dialect, struct exchange *x, const struct route_para
     PROC_AUTO *proc = begin(call, x, params, OP_PROCESS_STDIN, &pretend);
     if (proc == NULL || hb_read_object(x, false, &json) < 0)
         return;
-    int64_t deadline = clock_deadline(call->hb->clock, call->hb->settings.stdin_wait_ms);
+    int64_t deadline = clock_deadline(call->hb->clock, hb_now(call->hb)->stdin_wait_ms);
     int rc = parse_input(json, &input, &err);
     if (rc == 0 && !pretend)
         rc = proc_stdin_write(proc, buf_cstr(&input.data), input.data.len, input.eof, deadline, &err);

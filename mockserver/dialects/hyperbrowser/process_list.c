@@ -43,15 +43,15 @@ static int parse_statuses(const struct exchange *x, struct filter *filter, struc
 
 static int parse_filter(const struct hb *hb, const struct exchange *x, struct filter *filter, struct err *err)
 {
-    filter->limit = hb->settings.list_limit;
+    filter->limit = hb_now(hb)->list_limit;
     filter->after = INT64_MIN;
     filter->before = INT64_MAX;
     if (parse_statuses(x, filter, err) < 0 || hb_query_int(x, "limit", 1, INT64_MAX, &filter->limit, err) < 0 ||
         hb_query_int(x, "created_after", INT64_MIN, INT64_MAX, &filter->after, err) < 0 ||
         hb_query_int(x, "created_before", INT64_MIN, INT64_MAX, &filter->before, err) < 0)
         return -1;
-    if (filter->limit > hb->settings.list_limit_max)
-        filter->limit = hb->settings.list_limit_max;
+    if (filter->limit > hb_now(hb)->list_limit_max)
+        filter->limit = hb_now(hb)->list_limit_max;
     query_get(x->query, "cursor", &filter->cursor);
     if (filter->cursor.len > 0 && strncmp(filter->cursor.data, ID_PREFIX, strlen(ID_PREFIX)) != 0)
         return err_set(err, ERR_INVALID, 0, "query parameter cursor: not one of ours");
@@ -91,7 +91,7 @@ static void write_list(const struct hb_call *call, const struct filter *filter, 
         if (shown++ == filter->limit) {
             cursor = last;
         } else {
-            hb_write_summary(w, NULL, &call->hb->settings, list[i]);
+            hb_write_summary(w, NULL, hb_now(call->hb), list[i]);
             last = proc_id(list[i]);
         }
     }

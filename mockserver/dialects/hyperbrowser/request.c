@@ -83,12 +83,12 @@ int hb_query_int(const struct exchange *x, const char *name, int64_t min, int64_
 
 int hb_query_page(const struct hb *hb, const struct exchange *x, struct hb_page *out, struct err *err)
 {
-    struct hb_page page = { 1, hb->settings.page_size };
+    struct hb_page page = { 1, hb_now(hb)->page_size };
     if (hb_query_int(x, "page", 1, PAGE_MAX, &page.number, err) < 0 ||
         hb_query_int(x, "limit", 1, INT64_MAX, &page.size, err) < 0)
         return -1;
-    if (page.size > hb->settings.page_size_max)
-        page.size = hb->settings.page_size_max;
+    if (page.size > hb_now(hb)->page_size_max)
+        page.size = hb_now(hb)->page_size_max;
     *out = page;
     return 0;
 }

@@ -48,13 +48,15 @@ static void write_runtime(struct jsonw *w, const struct hb *hb, const char *id, 
     BUF_AUTO url = BUF_INIT;
     BUF_AUTO host = BUF_INIT;
     struct parts parts = split_url(base_url);
-    if (hb->settings.host_suffix[0] != '\0') {
-        buf_printf(&host, "%s%s", id, hb->settings.host_suffix);
+    if (hb_now(hb)->host_suffix[0] != '\0') {
+        buf_printf(&host, "%s%s", id, hb_now(hb)->host_suffix);
         buf_printf(&url, "%.*s%s%s", parts.scheme, base_url, buf_cstr(&host), parts.port);
     } else {
         buf_printf(&host, "%.*s", parts.host, parts.host_at);
         buf_printf(&url, "%s/sandbox/%s", base_url, id);
     }
+    if (hb_now(hb)->runtime_slash != 0)
+        buf_char(&url, '/');
     jsonw_object(w, "runtime");
     jsonw_str(w, "transport", "regional_proxy");
     jsonw_str(w, "host", buf_cstr(&host));
@@ -69,8 +71,8 @@ void hb_write_port(struct jsonw *w, const struct hb *hb, const char *id, const c
     BUF_AUTO url = BUF_INIT;
     struct parts parts = split_url(base_url);
     buf_printf(&url, "%.*s%d-%s", parts.scheme, base_url, port->port, id);
-    if (hb->settings.host_suffix[0] != '\0')
-        buf_str(&url, hb->settings.host_suffix);
+    if (hb_now(hb)->host_suffix[0] != '\0')
+        buf_str(&url, hb_now(hb)->host_suffix);
     else
         buf_printf(&url, ".%.*s", parts.host, parts.host_at);
     buf_printf(&url, "%s/", parts.port);
@@ -141,17 +143,30 @@ static void write_ports(struct jsonw *w, const struct hb *hb, const char *id, co
     jsonw_end_array(w);
 }
 
+static void write_expiry(struct jsonw *w, const char *form, int64_t epoch_ms)
+{
+    if (strcmp(form, "iso") == 0)
+        write_iso(w, "tokenExpiresAt", epoch_ms);
+    else if (strcmp(form, "epoch_ms") == 0)
+        jsonw_int(w, "tokenExpiresAt", epoch_ms);
+    else
+        jsonw_null(w, "tokenExpiresAt");
+}
+
 static void write_token(struct jsonw *w, const struct hb *hb, struct sandbox *sandbox, struct hb_record *record)
 {
     struct hb_token token;
-    if (sandbox_get_state(sandbox) != SANDBOX_ACTIVE) {
+    const struct hb_settings *settings = hb_now(hb);
+    if (strcmp(settings->token_form, "absent") == 0)
+        return;
+    if (sandbox_get_state(sandbox) != SANDBOX_ACTIVE || strcmp(settings->token_form, "null") == 0) {
         jsonw_null(w, "token");
         jsonw_null(w, "tokenExpiresAt");
         return;
     }
-    hb_record_issue_token(record, &hb->settings, hb->clock, &token);
+    hb_record_issue_token(record, settings, hb->clock, &token);
     jsonw_str(w, "token", token.text);
-    write_iso(w, "tokenExpiresAt", token.expires_wall_ms);
+    write_expiry(w, settings->token_expiry, token.expires_wall_ms);
 }
 
 void hb_write_sandbox(struct jsonw *w, struct hb *hb, struct sandbox *sandbox, const char *base_url, bool with_token)
@@ -162,7 +177,7 @@ void hb_write_sandbox(struct jsonw *w, struct hb *hb, struct sandbox *sandbox, c
     buf_printf(&session_url, "%s/sandbox/%s", base_url, id);
     jsonw_object(w, NULL);
     jsonw_str(w, "id", id);
-    jsonw_str(w, "teamId", hb->settings.team_id);
+    jsonw_str(w, "teamId", hb_now(hb)->team_id);
     jsonw_str(w, "status", hb_sandbox_status(sandbox));
     jsonw_str(w, "region", record->region);
     jsonw_str(w, "sessionUrl", buf_cstr(&session_url));

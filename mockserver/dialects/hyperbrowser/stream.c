@@ -150,7 +150,7 @@ static int flush(struct feed *feed)
 
 static int64_t keepalive_deadline(const struct hb *hb)
 {
-    return clock_deadline(hb->clock, hb->settings.keepalive_ms);
+    return clock_deadline(hb->clock, hb_now(hb)->keepalive_ms);
 }
 
 static int keep_alive(struct feed *feed)
@@ -238,14 +238,14 @@ static void finish(struct feed *feed, enum read_result result)
 
 static void write_done_base64(struct feed *feed, struct jsonw *w, const int *made_up_exit)
 {
-    hb_write_done(w, &feed->hb->settings, feed->proc, feed->last_seq, made_up_exit);
+    hb_write_done(w, hb_now(feed->hb), feed->proc, feed->last_seq, made_up_exit);
 }
 
 static int send_started(struct feed *feed)
 {
     struct jsonw w;
     open_event(&feed->out, &w, "started");
-    hb_write_started(&w, &feed->hb->settings, feed->proc);
+    hb_write_started(&w, hb_now(feed->hb), feed->proc);
     close_event(&feed->out);
     if (feed->x->ops->stream_begin(feed->x, 200, SSE_TYPE) < 0 || send_event(feed, EVENT_FIRST) < 0)
         return -1;
@@ -272,7 +272,7 @@ void hb_stream_start(struct hb *hb, struct exchange *x, struct proc *proc, struc
 /* Open first and look then: what an open reader needs does not go away in between. */
 static int open_replay(struct feed *feed, struct err *err)
 {
-    uint64_t window = (uint64_t) feed->hb->settings.replay_window_bytes;
+    uint64_t window = (uint64_t) hb_now(feed->hb)->replay_window_bytes;
     bool is_asked = feed->from_seq > 0;
     if (!is_asked)
         feed->from_seq = proc_oldest_in_window(feed->proc, window);
@@ -287,7 +287,7 @@ static int open_replay(struct feed *feed, struct err *err)
 
 static void write_done_text(struct feed *feed, struct jsonw *w, const int *made_up_exit)
 {
-    hb_write_result(w, NULL, &feed->hb->settings, feed->proc, made_up_exit);
+    hb_write_result(w, NULL, hb_now(feed->hb), feed->proc, made_up_exit);
 }
 
 static void serve_replay(struct feed *feed)
