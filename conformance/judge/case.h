@@ -52,7 +52,8 @@ struct case_def {
     size_t need_count;
 
     const struct cJSON *client;   /* to be merged into the `client` of the run, or NULL.  `runtime_proxy` may be
-                                       true: the runner puts its own host:port there */
+                                       true: the runner puts its own host:port there; it also fills ${url} and ${host}
+                                       in, here and in the scenario */
     int64_t deadline_ms;          /* before it is scaled by the load factor */
     const struct cJSON *steps;    /* array, ready to be sent: all defaults filled in, no `expect` */
     const struct case_step *step; /* the same one by one, in order */

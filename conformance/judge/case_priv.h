@@ -44,6 +44,7 @@ enum kind {
     KIND_CURSOR, /* a text or {"step"} */
     KIND_ONE,    /* the number 1 */
     KIND_PROXY,  /* true or "host:port" */
+    KIND_URL,    /* with ${url} or ${host} in it */
     KIND_STD,    /* stdout or stderr */
     KIND_TAG,
     KIND_SEVERITY,

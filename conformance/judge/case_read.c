@@ -64,7 +64,11 @@ static int read_client(struct case_full *f, const struct reader *r, struct err *
         return 0;
     if (shape_check(r, &case_shape_client, client, err) < 0)
         return -1;
-    cJSON_ArrayForEach(member, client) names_add(&f->steps.needs, "client.%s", member->string);
+    cJSON_ArrayForEach(member, client)
+    {
+        if (strcmp(member->string, "url") != 0)   /* every client has one */
+            names_add(&f->steps.needs, "client.%s", member->string);
+    }
     return 0;
 }
 

@@ -49,7 +49,7 @@ const struct shape case_shape_case = {
 const struct shape case_shape_client = {
     "client",
     "client",
-    { { "timeout_ms", KIND_COUNT, false }, { "runtime_proxy", KIND_PROXY, false } },
+    { { "url", KIND_URL, false }, { "timeout_ms", KIND_COUNT, false }, { "runtime_proxy", KIND_PROXY, false } },
 };
 
 /* ---- actions ------------------------------------------------------------------------------- */

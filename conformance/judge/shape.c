@@ -147,6 +147,12 @@ static bool is_proxy(const cJSON *node)
     return cJSON_IsTrue(node) || (is_text(node) && strchr(node->valuestring, ':') != NULL);
 }
 
+static bool is_url(const cJSON *node)
+{
+    return is_text(node) &&
+           (strstr(node->valuestring, "${url}") != NULL || strstr(node->valuestring, "${host}") != NULL);
+}
+
 static bool is_word(const cJSON *node, const char *const *words, size_t count)
 {
     for (size_t i = 0; is_text(node) && i < count; i++) {
@@ -195,6 +201,7 @@ static const struct {
     [KIND_CURSOR] = { is_cursor, "a text or {\"step\": \"...\"}" },
     [KIND_ONE] = { is_one, "1" },
     [KIND_PROXY] = { is_proxy, "true (the suite's own address) or \"host:port\"" },
+    [KIND_URL] = { is_url, "a text with ${url} or ${host} in it: where the server of the run is" },
     [KIND_STD] = { is_std, "\"stdout\" or \"stderr\"" },
     [KIND_TAG] = { is_tag, "\"documented\", \"observed\" or \"inferred\"" },
     [KIND_SEVERITY] = { is_severity, "\"MUST\" or \"SHOULD\"" },

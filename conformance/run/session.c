@@ -14,6 +14,7 @@
 #include "judge/evidence.h"
 #include "link/adapter.h"
 #include "link/admin.h"
+#include "run/where.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
@@ -199,6 +200,16 @@ static int slow_clock(struct case_run *run, struct err *err)
     return rc;
 }
 
+static int load_scenario(struct case_run *run, struct err *err)
+{
+    struct session *s = run->s;
+    BUF_AUTO text = BUF_INIT;
+    where_fill(s->server->url, run->def->scenario, &text);
+    if (text.failed)
+        return err_set(err, ERR_NOMEM, 0, "scenario");
+    return admin_scenario(s->admin, run->lane, run->def->scenario_name, buf_cstr(&text), text.len, err);
+}
+
 static int make_lane(struct case_run *run)
 {
     struct err err = ERR_INIT;
@@ -207,9 +218,7 @@ static int make_lane(struct case_run *run)
     if (admin_lane_create(s->admin, run->lane, &run->at, &err) != 0)
         return harness(run, "making a lane", &err);
     run->has_lane = true;
-    if (run->def->scenario != NULL &&
-        admin_scenario(s->admin, run->lane, run->def->scenario_name, run->def->scenario, strlen(run->def->scenario),
-                       &err) != 0)
+    if (run->def->scenario != NULL && load_scenario(run, &err) != 0)
         return harness(run, "loading the scenario", &err);
     if (slow_clock(run, &err) != 0)
         return harness(run, "slowing the clock", &err);
@@ -218,33 +227,28 @@ static int make_lane(struct case_run *run)
 
 /* ---- the line that the adapter gets ------------------------------------------------------ */
 
-/* "127.0.0.1:8700" of "http://127.0.0.1:8700/..."; what a runtime override is. */
-static cJSON *host_and_port(const char *url)
-{
-    const char *begin = strstr(url, "://");
-    begin = begin != NULL ? begin + 3 : url;
-    char host[256];
-    snprintf(host, sizeof host, "%.*s", (int) strcspn(begin, "/"), begin);
-    return cJSON_CreateString(host);
-}
-
 static cJSON *make_client(const struct case_run *run)
 {
     const struct session_server *server = run->s->server;
     cJSON *client = run->def->client != NULL ? cJSON_Duplicate(run->def->client, true) : cJSON_CreateObject();
-    const cJSON *suffix = cJSON_GetObjectItemCaseSensitive(client, "url_suffix");
-    BUF_AUTO url = BUF_INIT;
-    buf_printf(&url, "%s%s", server->url, cJSON_IsString(suffix) ? suffix->valuestring : "");
-    cJSON_DeleteItemFromObjectCaseSensitive(client, "url_suffix");
-    cJSON_AddStringToObject(client, "url", buf_cstr(&url));
+    if (client == NULL || where_fill_json(server->url, client) < 0)
+        goto no_memory;
+    if (cJSON_GetObjectItemCaseSensitive(client, "url") == NULL)
+        cJSON_AddStringToObject(client, "url", server->url);
     /* A busy machine is slow to answer what a limit does not mean to stop. */
     cJSON *limit = cJSON_GetObjectItemCaseSensitive(client, "timeout_ms");
     if (cJSON_IsNumber(limit))
         cJSON_SetNumberValue(limit, (double) (int64_t) (limit->valuedouble * server->patience));
     cJSON_AddStringToObject(client, "api_key", run->has_lane ? run->at.key : server->api_key);
-    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(client, "runtime_proxy")))
-        cJSON_ReplaceItemInObjectCaseSensitive(client, "runtime_proxy", host_and_port(server->url));
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(client, "runtime_proxy"))) {
+        BUF_AUTO host = BUF_INIT;
+        where_host(server->url, &host);
+        cJSON_ReplaceItemInObjectCaseSensitive(client, "runtime_proxy", cJSON_CreateString(buf_cstr(&host)));
+    }
     return client;
+no_memory:
+    cJSON_Delete(client);
+    return NULL;
 }
 
 static int make_line(struct case_run *run, struct err *err)
@@ -256,8 +260,8 @@ static int make_line(struct case_run *run, struct err *err)
     cJSON_AddNumberToObject(run->line, "seq", (double) ++run->s->seq);
     cJSON_AddStringToObject(run->line, "case", run->def->id);
     cJSON_AddStringToObject(run->line, "vendor", run->def->vendor);
-    cJSON_AddItemToObject(run->line, "client", make_client(run));
-    return cJSON_AddItemToObject(run->line, "steps", cJSON_Duplicate(run->def->steps, true)) ? 0 :
+    return cJSON_AddItemToObject(run->line, "client", make_client(run)) &&
+           cJSON_AddItemToObject(run->line, "steps", cJSON_Duplicate(run->def->steps, true)) ? 0 :
            err_set(err, ERR_NOMEM, 0, "case");
 }
 

@@ -75,6 +75,13 @@ static void a_full_case_has_all_of_it(void **state)
     has_needs(def, "client.runtime_proxy client.timeout_ms exec protocol-a sandbox.create");
 }
 
+static void every_client_can_be_told_where_the_server_is(void **state)
+{
+    LIST_AUTO *list = kit_load(*state, KIT_CASE("c", ", 'portable': true, 'client': {'url': '${url}/'}"));
+    assert_string_equal(kit_text(only(list)->client, "url"), "${url}/");
+    has_needs(only(list), "exec sandbox.create");
+}
+
 static void the_box_is_made_first_unless_the_case_is_bare(void **state)
 {
     LIST_AUTO *list = kit_load(*state, KIT_CASE("c", ""));
@@ -294,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(a_short_case_has_the_usual_rest),
         WITH_FOLDER(a_full_case_has_all_of_it),
+        WITH_FOLDER(every_client_can_be_told_where_the_server_is),
         WITH_FOLDER(the_box_is_made_first_unless_the_case_is_bare),
         WITH_FOLDER(what_is_left_out_of_a_step_is_filled_in),
         WITH_FOLDER(expectations_stay_with_us),

@@ -74,7 +74,7 @@ static void complete_examples_load(void **state)
         cases += load_example(*state, at, (size_t) (end - at));
         at = end + strlen(FENCE);
     }
-    assert_int_equal(cases, 1 + 1 + 6); /* the first one, the half hour, the axes */
+    assert_int_equal(cases, 1 + 1 + 1 + 6); /* the first one, the address, the half hour, the axes */
 }
 
 /* ---- tables -------------------------------------------------------------------------------- */
