@@ -62,8 +62,10 @@ char *sbc_runtime_prefix(const char *base_url)
     char *kept = sbc_buf_take(&clean);
     sbc_buf_add(&out, base_url, (size_t) (path - base_url));
     sbc_buf_add_text(&out, kept);
-    if (!is_path_form(kept) && !ends_in_sandbox(kept))
+    if (!is_path_form(kept) && !ends_in_sandbox(kept) && !SBC_MUTANT(host_form_not_known))
         sbc_buf_add_text(&out, "/sandbox");
+    if (SBC_MUTANT(runtime_slash_doubled) && bare[0] != '\0' && bare[strlen(bare) - 1] == '/')
+        sbc_buf_add_text(&out, "/");
     free(bare);
     free(kept);
     return sbc_buf_take(&out);
@@ -82,7 +84,8 @@ static bool is_closed(const char *status)
 static int take_link(struct sbc_sandbox *box, struct link *out, struct sbc_error *err)
 {
     pthread_mutex_lock(&box->lock);
-    bool is_running = box->token != NULL && box->prefix != NULL && !is_closed(box->status);
+    bool has_token = box->token != NULL || SBC_MUTANT(runs_without_token);
+    bool is_running = has_token && box->prefix != NULL && !is_closed(box->status);
     char *status = sbc_text_copy(box->status);
     if (is_running)
         *out = (struct link){ sbc_text_copy(box->prefix), sbc_text_copy(box->token != NULL ? box->token : "none") };

@@ -475,6 +475,29 @@ static void probe_expiry(struct probe *probe)
     free(body);
 }
 
+/* Sandboxes whose addresses have other forms, and one that has no token. */
+static void probe_addresses(struct probe *probe)
+{
+    static const struct {
+        const char *id, *question, *address, *token;
+    } rows[] = { { "slash", "GET /api/sandbox/slash ", "/sandbox/slash/", "\"t\"" },
+                 { "host", "GET /api/sandbox/host ", "", "\"t\"" },
+                 { "none", "GET /api/sandbox/none ", "/sandbox/none", "null" } };
+    scripted_json(probe->boxed.server, "POST /", 0, 404, "{\"message\":\"m\"}");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sbc_result result;
+        char *body = sbc_text_format("{\"id\":\"%s\",\"status\":\"active\",\"token\":%s,"
+                                     "\"runtime\":{\"baseUrl\":\"%s%s\"}}", rows[i].id,
+                                     rows[i].token, scripted_url(probe->boxed.server), rows[i].address);
+        scripted_json(probe->boxed.server, rows[i].question, 0, 200, body);
+        struct sbc_sandbox *box = sbc_sandbox_connect(probe->boxed.client, rows[i].id, &probe->boxed.err);
+        int failed = box == NULL ? -1 : sbc_exec(box, &(struct sbc_command){ .command = "c" }, &result, &probe->boxed.err);
+        tell_result(probe, failed, &result);
+        sbc_sandbox_free(box);
+        free(body);
+    }
+}
+
 static void probe_stop(struct probe *probe)
 {
     scripted_json(probe->boxed.server, "PUT /api/sandbox/box/stop ", 0, 200, "{}");
@@ -520,7 +543,7 @@ static void (*const probes[])(struct probe *) = {
     probe_options,    probe_cut_character, probe_command,        probe_output,       probe_big_output, probe_ends,
     probe_nonsense,   probe_json_start,    probe_stdin,          probe_kill,         probe_look,       probe_list,
     probe_streams,    probe_collected,     probe_tokens,         probe_expiry,       probe_stop,       probe_disconnect,
-    probe_wait_limit, probe_lost_replies,  probe_refused_starts, probe_stalled_body, probe_control,
+    probe_wait_limit, probe_lost_replies,  probe_refused_starts, probe_stalled_body, probe_control,    probe_addresses,
 };
 #define PROBES (sizeof probes / sizeof probes[0])
 
