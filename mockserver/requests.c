@@ -120,6 +120,8 @@ static void begin_journal(struct exchange *x)
         headers[i] = (struct wire_header) { names[i], values[i] };
     x->journal =
         ledger_begin_request(lane_ledger(x->lane), x->request_id, x->method, x->path, x->query, headers, count);
+    if (x->raw_path != NULL && strcmp(x->raw_path, x->path) != 0)
+        ledger_set_request_raw_path(lane_ledger(x->lane), x->journal, x->raw_path);
     x->observer = &journal;
 }
 

@@ -111,6 +111,7 @@ static const struct member line_members[] = {
     { .name = "request_id", .shape = SHAPE_TEXT },
     { .name = "method", .shape = SHAPE_TEXT },
     { .name = "path", .shape = SHAPE_TEXT },
+    { .name = "raw_path", .shape = SHAPE_TEXT },
     { .name = "query", .shape = SHAPE_TEXT },
     { .name = "headers", .shape = SHAPE_OBJECTS, .of = header_members },
     { .name = "body", .shape = SHAPE_OBJECT, .of = bytes_members },

@@ -88,6 +88,7 @@ struct exchange {
     const struct exchange_ops *ops;
     const char *method;          /* "GET" ... */
     const char *path;            /* percent-decoded once, no query, duplicate slashes collapsed, starts with "/" */
+    const char *raw_path;        /* the path as it came, for the ledger; NULL: not known */
     const char *query;           /* raw text behind "?", or "" */
     const char *host;            /* Host header, lower case, with port if sent; "" when absent */
     const char *base_url;        /* "http://127.0.0.1:8700", also with "/lane/NAME": how it is reached, no trailing slash */

@@ -60,6 +60,9 @@ struct wire_header { const char *name, *value; };
    take and ignore: no memory. */
 uint64_t ledger_begin_request(struct ledger *ledger, const char *request_id, const char *method, const char *path,
                               const char *query, const struct wire_header *headers, size_t header_count);
+/* The path as it stood on the wire (percent-encoded, slashes as they came, with the lane's prefix, without the query);
+   until it is said, the same as `path`. */
+void ledger_set_request_raw_path(struct ledger *ledger, uint64_t number, const char *raw_path);
 void ledger_set_request_body(struct ledger *ledger, uint64_t number, const void *body, size_t len);
 /* What it means, once the dialect knows; NULL: unknown or none. */
 void ledger_set_request_op(struct ledger *ledger, uint64_t number, const char *dialect, const char *op,
@@ -86,7 +89,7 @@ struct ledger_request {
     uint64_t number;
     int64_t begin_ms, end_ms;                           /* epoch, by the lane's clock; end 0: still open */
     int64_t begin_ns, end_ns;                           /* the machine's (mono_ns), whatever that clock does */
-    const char *request_id, *method, *path, *query;
+    const char *request_id, *method, *path, *raw_path, *query;
     const struct wire_header *headers;
     size_t header_count;
     const char *body;
@@ -133,7 +136,7 @@ bool ledger_await_change(struct ledger *ledger, uint64_t *change, int64_t until_
  * One entry as a JSON object named `name` (NULL: bare): the line of the file, and of the admin API.
  *
  *   {"type":"request","lane":"default","number":7,"time_ms":1700000000000,"end_ms":1700000000012,
- *    "request_id":"...","method":"POST","path":"/x","query":"a=1","headers":[{"name":"host","value":"..."}],
+ *    "request_id":"...","method":"POST","path":"/x","raw_path":"//x","query":"a=1","headers":[{"name":"host","value":"..."}],
  *    "body":BYTES,"dialect":"hyperbrowser","op":"process.exec","sandbox":"...","process":"...","command":"ls",
  *    "fault":{"scenario":"...","rule":0,"kind":"cut","fired":true},
  *    "answer":{"status":200,"content_type":"application/json","body":BYTES},"end":"complete"}

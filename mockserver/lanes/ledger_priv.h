@@ -52,7 +52,7 @@ struct ledger_request_item {
     struct buf texts;               /* of the beginning, NUL behind each */
     struct wire_header *headers;
     struct ledger_subject *subject; /* NULL: unknown */
-    char *dialect, *op, *fault, *fault_scenario, *content_type;
+    char *raw_path, *dialect, *op, *fault, *fault_scenario, *content_type;
     struct buf body, answer;
     struct redact_json *scan;       /* of the answer, until it ends */
 };

@@ -37,7 +37,7 @@ static size_t text_size(const char *text)
 
 static size_t size_of(const struct ledger_request_item *r)
 {
-    size_t texts = text_size(r->dialect) + text_size(r->op) + text_size(r->fault) + text_size(r->fault_scenario) +
+    size_t texts = text_size(r->raw_path) + text_size(r->dialect) + text_size(r->op) + text_size(r->fault) + text_size(r->fault_scenario) +
                    text_size(r->content_type);
     return sizeof *r + r->texts.cap + r->shown.header_count * sizeof *r->headers + texts + r->body.cap +
            r->answer.cap + (r->scan == NULL ? 0 : sizeof *r->scan);
@@ -61,6 +61,7 @@ void ledger_request_free(struct ledger *ledger, struct ledger_request_item *r)
     buf_fini(&r->body);
     buf_fini(&r->answer);
     free(r->headers);
+    free(r->raw_path);
     free(r->dialect);
     free(r->op);
     free(r->fault);
@@ -126,6 +127,7 @@ static void show_texts(struct ledger_request_item *r, size_t header_count)
         .fault = "", .fault_scenario = "", .content_type = "", .answer = "",
         .end = ANSWER_NONE,
     };
+    r->shown.raw_path = r->shown.path;
     for (size_t i = 0; i < header_count; i++) {
         r->headers[i].name = take_text(&at);
         r->headers[i].value = take_text(&at);
@@ -232,6 +234,19 @@ static const char *set_text(char **slot, const char *text)
         *slot = copy;
     }
     return *slot == NULL ? "" : *slot;
+}
+
+void ledger_set_request_raw_path(struct ledger *ledger, uint64_t number, const char *raw_path)
+{
+    char *copy = strndup(raw_path, ledger_clip(ledger, raw_path, strlen(raw_path)));
+    struct ledger_request_item *r = copy == NULL ? NULL : enter(ledger, number);
+    if (r == NULL) {
+        free(copy);
+        return;
+    }
+    free(r->raw_path);
+    r->shown.raw_path = r->raw_path = copy;
+    leave(ledger, r);
 }
 
 void ledger_set_request_op(struct ledger *ledger, uint64_t number, const char *dialect, const char *op,

@@ -80,6 +80,7 @@ static void put_request(struct jsonw *w, const struct ledger_request *r)
     jsonw_str(w, "request_id", r->request_id);
     jsonw_str(w, "method", r->method);
     jsonw_str(w, "path", r->path);
+    jsonw_str(w, "raw_path", r->raw_path);
     jsonw_str(w, "query", r->query);
     put_headers(w, r);
     put_bytes(w, "body", r->body, r->body_kept, r->body_len, r->body_cut);

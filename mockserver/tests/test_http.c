@@ -236,6 +236,7 @@ static void path_is_decoded_once_and_slashes_collapse(void **state)
         assert_int_equal(http_client_text(&c, "GET %s?q HTTP/1.1\r\n" HOST "\r\n", rows[i].target), 0);
         site_get_answer(&c, &a);
         site_assert_field(&a, "X-Path", rows[i].path);
+        site_assert_field(&a, "X-Raw-Path", rows[i].target);
         site_assert_field(&a, "X-Query", "q");
     }
 }

@@ -132,13 +132,14 @@ static void a_request_says_all_that_is_known(void **state)
     uint64_t n = ledger_begin_request(b.ledger, "id-1", "POST", "/x", "a=1", headers, 1);
     buf_printf(&expected,
                "{\"type\":\"request\",\"lane\":\"my-lane\",\"number\":1,\"time_ms\":%lld,\"end_ms\":null,"
-               "\"request_id\":\"id-1\",\"method\":\"POST\",\"path\":\"/x\",\"query\":\"a=1\","
+               "\"request_id\":\"id-1\",\"method\":\"POST\",\"path\":\"/x\",\"raw_path\":\"/x\",\"query\":\"a=1\","
                "\"headers\":[{\"name\":\"Host\",\"value\":\"h:1\"}],"
                "\"body\":{\"bytes\":0,\"data\":\"\",\"encoding\":\"utf-8\",\"cut\":false},\"dialect\":null,\"op\":null,"
                "\"sandbox\":null,\"process\":null,\"command\":null,\"fault\":null,\"answer\":null,\"end\":null}",
                begin_ms);
     check_line(&b, n, buf_cstr(&expected));
 
+    ledger_set_request_raw_path(b.ledger, n, "/lane/my-lane//x");
     ledger_set_request_body(b.ledger, n, "hi", 2);
     ledger_set_request_op(b.ledger, n, "hyperbrowser", "process.exec", "s-1", "p-1", "ls -l");
     ledger_set_request_fault(b.ledger, n, "scene", 4, "cut", true);
@@ -149,7 +150,7 @@ static void a_request_says_all_that_is_known(void **state)
     buf_clear(&expected);
     buf_printf(&expected,
                "{\"type\":\"request\",\"lane\":\"my-lane\",\"number\":1,\"time_ms\":%lld,\"end_ms\":%lld,"
-               "\"request_id\":\"id-1\",\"method\":\"POST\",\"path\":\"/x\",\"query\":\"a=1\","
+               "\"request_id\":\"id-1\",\"method\":\"POST\",\"path\":\"/x\",\"raw_path\":\"/lane/my-lane//x\",\"query\":\"a=1\","
                "\"headers\":[{\"name\":\"Host\",\"value\":\"h:1\"}],"
                "\"body\":{\"bytes\":2,\"data\":\"hi\",\"encoding\":\"utf-8\",\"cut\":false},"
                "\"dialect\":\"hyperbrowser\",\"op\":\"process.exec\",\"sandbox\":\"s-1\",\"process\":\"p-1\","

@@ -384,6 +384,7 @@ static const struct refusal *open_exchange(struct http_exchange *hx)
     hx->body_state = hx->framing.has_body ? BODY_UNREAD : BODY_COMPLETE;
     hx->x.method = info->request_method;
     hx->x.path = buf_cstr(&hx->path);
+    hx->x.raw_path = info->local_uri_raw;
     hx->x.query = info->query_string == NULL ? "" : info->query_string;
     hx->x.host = buf_cstr(&hx->host);
     hx->x.base_url = buf_cstr(&hx->base_url);

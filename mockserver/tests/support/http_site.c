@@ -108,6 +108,7 @@ static void echo(struct site *site, struct exchange *x)
     count(site, SITE_BODIES);
     add(x, "X-Method", x->method);
     add(x, "X-Path", x->path);
+    add(x, "X-Raw-Path", x->raw_path);
     add(x, "X-Query", x->query);
     add(x, "X-Host", x->host);
     add(x, "X-Base", x->base_url);

@@ -1,7 +1,7 @@
 /*
  * A server of the HTTP transport with handlers for its tests, no dialect behind it.
  *
- *   /echo           answers with the body it got, and X-Method, X-Path, X-Query, X-Host, X-Base
+ *   /echo           answers with the body it got, and X-Method, X-Path, X-Raw-Path, X-Query, X-Host, X-Base
  *   /unread         answers without looking at the body
  *   /stream?chunks=N&size=M&cut=1&empty=1   N chunks of M bytes (site_fill); cut: without an end
  *   /open           a stream of "hello" that stays open until site_release or the client is gone
