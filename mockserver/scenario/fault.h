@@ -54,6 +54,8 @@ struct reply {
     char *body;             /* raw body instead of the dialect's error, or NULL; may hold NUL */
     size_t body_len;
     char *content_type; /* of body */
+    size_t *pieces;     /* sizes: the body goes out in these, each read by the client before the next */
+    size_t piece_count; /* behind the last of them comes the rest */
     struct reply_header *headers;
     size_t header_count;
 };

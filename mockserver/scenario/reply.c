@@ -11,6 +11,7 @@
 #define MAX_HEADERS      100
 #define MAX_HEADER_VALUE 8192
 #define DAY_S            86400.0
+#define MAX_PIECE        (INT64_C(1) << 20) /* as much as a text in the file */
 
 static int read_pretend(struct reader *r, const struct cJSON *value, void *out)
 {
@@ -85,6 +86,26 @@ static int read_body(struct reader *r, const struct cJSON *value, void *out)
 {
     struct reply *reply = out;
     return reader_bytes(r, value, &reply->body, &reply->body_len);
+}
+
+static int read_pieces(struct reader *r, const struct cJSON *value, void *out)
+{
+    struct reply *reply = out;
+    const cJSON *item;
+    size_t count = 0;
+    if (reader_list(r, value, SCENARIO_MAX_LIST, &count) < 0)
+        return -1;
+    reply->pieces = reader_alloc(r, count, sizeof *reply->pieces);
+    if (reply->pieces == NULL)
+        return -1;
+    cJSON_ArrayForEach(item, value)
+    {
+        int64_t size = 0;
+        if (reader_int(r, item, 1, MAX_PIECE, &size) < 0)
+            return -1;
+        reply->pieces[reply->piece_count++] = (size_t) size;
+    }
+    return 0;
 }
 
 /* ---- headers -------------------------------------------------------------------------- */
@@ -177,6 +198,7 @@ static const struct key reply_list[] = {
     { "details", read_details, false },
     { "body", read_body, false },
     { "content_type", read_content_type, false },
+    { "pieces", read_pieces, false },
     { "headers", read_headers, false },
 };
 const struct keys reply_keys = { "reply", "\"reply\"", reply_list, sizeof reply_list / sizeof reply_list[0] };
@@ -189,6 +211,20 @@ static bool is_bodiless(int http_status)
 
 /* The dialect words an error from these; a raw body leaves nothing to word. */
 static const char *const worded[] = { "message", "code", "details" };
+
+/* Something must be left for the last piece: a list that is as long as the body says too much. */
+static int check_pieces(struct reader *r, const struct cJSON *pieces, const struct cJSON *body,
+                        const struct reply *reply)
+{
+    size_t sum = 0;
+    if (body == NULL)
+        return reader_refuse_key(r, pieces, "\"pieces\" goes with \"body\"");
+    for (size_t i = 0; i < reply->piece_count; i++)
+        sum += reply->pieces[i];
+    return sum < reply->body_len ? 0
+                                 : reader_refuse(r, pieces, "%zu bytes in all, and the body has %zu: there must be a rest",
+                                                 sum, reply->body_len);
+}
 
 static int check_reply(struct reader *r, const struct cJSON *value, const struct reply *reply)
 {
@@ -212,6 +248,8 @@ static int check_reply(struct reader *r, const struct cJSON *value, const struct
         return reader_refuse_key(r, body, "an answer with status %d has no body", reply->http_status);
     if (reply->content_type != NULL && body == NULL)
         return reader_refuse_key(r, json_get(value, "content_type"), "\"content_type\" goes with \"body\"");
+    if (reply->pieces != NULL && check_pieces(r, json_get(value, "pieces"), body, reply) < 0)
+        return -1;
     for (size_t i = 0; body != NULL && i < sizeof worded / sizeof worded[0]; i++) {
         member = json_get(value, worded[i]);
         if (member != NULL)
@@ -247,5 +285,6 @@ void reply_free(struct reply *reply)
     free(reply->details);
     free(reply->body);
     free(reply->content_type);
+    free(reply->pieces);
     free(reply);
 }

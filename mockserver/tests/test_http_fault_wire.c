@@ -18,6 +18,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define HOST "Host: 127.0.0.1\r\n"
+#define QUIET_MS 15
 #define BODY "one\ntwo\nthree\n"
 
 static void ask(struct http_client *c, const char *text)
@@ -102,6 +103,63 @@ static void split_from_its_place_on_cuts_pieces_of_its_size(void **state)
                                       "3\r\nthr\r\n3\r\nee\n\r\n0\r\n\r\n"));
     /* head; one chunk; four chunks of three parts that fit; the end in two pieces */
     assert_int_equal(segments_of(&c), 1 + 1 + 4 * 3 + 2);
+}
+
+/* What the client gets with its next read, though it takes its time: more than one piece would be there by then. */
+static size_t read_late(struct http_client *c, char *out, size_t size)
+{
+    struct pollfd p = { .fd = c->fd, .events = POLLIN };
+    assert_int_equal(poll(&p, 1, HTTP_CLIENT_LIMIT_MS), 1);
+    poll(NULL, 0, QUIET_MS);
+    ssize_t n = recv(c->fd, out, size, 0);
+    assert_true(n > 0);
+    return (size_t) n;
+}
+
+static void pieces_of_a_reply_are_a_read_each(void **state)
+{
+    (void) state;
+    static const char *const pieces[] = { "one", "\n", "two\nt", "hree\n" };
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
+    char got[4096];
+    faulty_must_arm(NULL, "\"reply\": { \"status\": 200, \"body\": \"one\\ntwo\\nthree\\n\", \"pieces\": [ 3, 1, 5 ] }");
+    get(&c, "/whole");
+    size_t head = read_late(&c, got, sizeof got);
+    assert_memory_equal(got + head - 4, "\r\n\r\n", 4);
+    for (size_t i = 0; i < COUNT(pieces); i++) {
+        size_t n = read_late(&c, got, sizeof got);
+        assert_int_equal(n, strlen(pieces[i]));
+        assert_memory_equal(got, pieces[i], n);
+    }
+    assert_true(faulty_await(&faulty_site, 1));
+    assert_int_equal(faulty_site.seen.told_end, EXCHANGE_COMPLETE);
+    assert_int_equal(faulty_site.seen.told_bytes, sizeof BODY - 1);
+}
+
+static void split_pieces_are_a_read_each(void **state)
+{
+    (void) state;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
+    char got[4096];
+    faulty_must_arm("{ \"after_bytes\": 0 }", "\"fault\": { \"kind\": \"split\", \"bytes\": 6 }");
+    get(&c, "/whole");
+    read_late(&c, got, sizeof got);
+    static const size_t sizes[] = { 6, 6, 2 };
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        assert_int_equal(read_late(&c, got, sizeof got), sizes[i]);
+}
+
+static void client_that_goes_ends_an_answer_in_pieces(void **state)
+{
+    (void) state;
+    HTTP_CLIENT c = HTTP_CLIENT_INIT;
+    faulty_must_arm(NULL, "\"reply\": { \"status\": 200, \"body\": \"one\\ntwo\\nthree\\n\", \"pieces\": [ 3 ] }");
+    get(&c, "/whole");
+    struct pollfd p = { .fd = c.fd, .events = POLLIN };
+    assert_int_equal(poll(&p, 1, HTTP_CLIENT_LIMIT_MS), 1);   /* the head; it reads nothing of it */
+    http_client_reset(&c);
+    assert_true(faulty_await(&faulty_site, 1));
+    assert_int_equal(faulty_site.seen.end, EXCHANGE_CLIENT_GONE);
 }
 
 static void whole_answer_is_split_from_its_place_on(void **state)
@@ -393,6 +451,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_SITE(split_sends_every_byte_by_itself),
         WITH_SITE(split_from_its_place_on_cuts_pieces_of_its_size),
+        WITH_SITE(pieces_of_a_reply_are_a_read_each),
+        WITH_SITE(split_pieces_are_a_read_each),
+        WITH_SITE(client_that_goes_ends_an_answer_in_pieces),
         WITH_SITE(whole_answer_is_split_from_its_place_on),
         WITH_SITE(reset_waits_until_a_slow_reader_has_everything),
         WITH_SITE(resets_leak_no_descriptor_and_no_worker),

@@ -244,7 +244,7 @@ static int strike_at(struct http_exchange *hx, enum moment moment)
     return is_early && !deed->is_before_all ? 0 : deed->act(hx);
 }
 
-/* ---- an answer -------------------------------------------------------------------------- */
+/* ---- pieces ------------------------------------------------------------------------------- */
 
 static int send_piece(struct http_exchange *hx, const void *data, size_t len, bool is_end)
 {
@@ -256,6 +256,38 @@ static int send_piece(struct http_exchange *hx, const void *data, size_t len, bo
     return hx->chunked ? pace_send(hx, parts, 3) : pace_send(hx, parts + 1, 1);
 }
 
+/* The last piece of a whole answer, with nothing left that could still strike. */
+static bool is_sure_end(const struct http_exchange *hx, size_t left, size_t piece)
+{
+    return !hx->streaming && piece == left && piece <= SURE_BYTES && pending_deed(hx) == NULL;
+}
+
+/* ---- a reply in pieces -------------------------------------------------------------------- */
+
+/* The scenario's reply says where it is cut; NULL: it is not. */
+static const struct reply *reply_in_pieces(const struct http_exchange *hx)
+{
+    const struct reply *reply = hx->x.strike == NULL ? NULL : hx->x.strike->fault->reply;
+    return reply != NULL && reply->piece_count > 0 ? reply : NULL;
+}
+
+static int send_in_pieces(struct http_exchange *hx, const struct reply *reply, const char *data, size_t len)
+{
+    for (size_t i = 0; len > 0; i++) {
+        bool is_cut = i < reply->piece_count && reply->pieces[i] < len;
+        size_t n = is_cut ? reply->pieces[i] : len;
+        if (pace_await_reader(hx) < 0)
+            return exchange_lose_client(hx);
+        if (send_piece(hx, data, n, is_sure_end(hx, len, n)) < 0)
+            return -1;
+        data += n;
+        len -= n;
+    }
+    return 0;
+}
+
+/* ---- an answer -------------------------------------------------------------------------- */
+
 /* How much goes before something may have to happen. */
 static size_t size_of_piece(const struct http_exchange *hx, size_t len)
 {
@@ -263,12 +295,6 @@ static size_t size_of_piece(const struct http_exchange *hx, size_t len)
     if (hx->pace.is_on && hx->pace.kind == FAULT_SPLIT)
         room = (uint64_t) hx->pace.bytes;
     return room < len ? (size_t) room : len;
-}
-
-/* The last piece of a whole answer, with nothing left that could still strike. */
-static bool is_sure_end(const struct http_exchange *hx, size_t left, size_t piece)
-{
-    return !hx->streaming && piece == left && piece <= SURE_BYTES && pending_deed(hx) == NULL;
 }
 
 static int send_body(struct http_exchange *hx, const char *data, size_t len)
@@ -307,7 +333,10 @@ int fault_reply(struct http_exchange *hx, struct wire_head *head, const void *bo
         return -1;
     head->chunked = hx->chunked = will_break_chunk(hx, len);
     bool is_all = len == 0 && pending_deed(hx) == NULL;
-    return send_head(hx, head, is_all) < 0 ? -1 : send_body(hx, body, len);
+    if (send_head(hx, head, is_all) < 0)
+        return -1;
+    const struct reply *reply = reply_in_pieces(hx);
+    return reply != NULL ? send_in_pieces(hx, reply, body, len) : send_body(hx, body, len);
 }
 
 int fault_stream_begin(struct http_exchange *hx, struct wire_head *head)

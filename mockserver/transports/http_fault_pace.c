@@ -5,6 +5,7 @@
 
 #define STEPS_PER_S 50               /* slow sending goes in so many portions, or bytes */
 #define MAX_PARTS 4
+#define READER_PATIENCE_MS 5000      /* real time, once an answer */
 
 /* ---- whose turn it is ------------------------------------------------------------------- */
 
@@ -56,10 +57,18 @@ static size_t await_dribble(struct http_exchange *hx, size_t want)
     return n;
 }
 
-/* Not before the client's kernel has the piece before: else the two would travel as one. */
+int pace_await_reader(struct http_exchange *hx)
+{
+    int64_t until_ns = hx->pace.reader_is_late ? 0 : mono_ns() + READER_PATIENCE_MS * NS_PER_MS;
+    int has_read = peer_await_read(hx->conn, until_ns);
+    hx->pace.reader_is_late = hx->pace.reader_is_late || has_read == 0;
+    return has_read < 0 ? -1 : 0;
+}
+
+/* Not before the client has read the piece before: else the two would come to it as one. */
 static size_t await_split(struct http_exchange *hx, size_t want)
 {
-    return wire_await_sent(hx->conn) < 0 ? 0 : least(want, hx->pace.bytes);
+    return pace_await_reader(hx) < 0 ? 0 : least(want, hx->pace.bytes);
 }
 
 static size_t (*const await_turn[FAULT_KINDS])(struct http_exchange *hx, size_t want) = {

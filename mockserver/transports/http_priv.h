@@ -8,6 +8,7 @@
  *   http_exchange.c  the operations of an exchange
  *   http_fault.c     faults of scenario files, done to an answer
  *   http_fault_pace.c  ... and slow, dribbled or split sending
+ *   http_peer.c      has the client read what it was sent?
  *   http_wire.c      bytes out: heads, refusals, waiting for a slow reader
  *
  * civetweb 1.15 has no function that gives a connection's socket, cuts every write at its request
@@ -212,6 +213,13 @@ bool wire_peer_gone(struct http_conn *conn, int64_t *half_closed_since_ns);
 /* Wait until the client's kernel has all that was sent.  -1: the client is gone, or the server is stopping. */
 int wire_await_sent(struct http_conn *conn);
 
+/* ---- the client's own socket (http_peer.c) --------------------------------------------- */
+
+/* Wait until the client has read all that was sent: then the next bytes are a read of their own.  Of a client on
+   another machine only its kernel's word can be had, and is enough.  1: it has; 0: not by `until_ns` (monotonic);
+   -1: it is gone, or the server is stopping. */
+int peer_await_read(struct http_conn *conn, int64_t until_ns);
+
 /* ---- one exchange (http_exchange.c) ---------------------------------------------------- */
 
 enum body_state { BODY_UNREAD, BODY_COMPLETE, BODY_FAILED };
@@ -225,6 +233,7 @@ struct http_pace {
     int64_t last_ms, credit;         /* slow: thousandths of bytes saved up until then */
     int64_t next_ms, left;           /* dribble: the next piece, and what is left of this one */
     int64_t rested_ms;               /* nothing to send since */
+    bool reader_is_late;             /* split, pieces: it is not waited for any more */
 };
 
 struct http_exchange {
@@ -285,6 +294,9 @@ struct part {
 
 /* From the next byte on. */
 void pace_begin(struct http_exchange *hx, const struct strike *strike);
+/* Let the client read what it has, so that what follows comes to it by itself.  A client that does not read is waited
+   for once, for a while.  -1: it is gone, or the server is stopping. */
+int pace_await_reader(struct http_exchange *hx);
 /* Send as the pace allows, and account for it.  -1: the answer is over. */
 int pace_send(struct http_exchange *hx, const struct part *parts, size_t count);
 
