@@ -178,17 +178,28 @@ static enum op_go (*const at_the_door[FAULT_KINDS])(struct exchange *x) = {
     [FAULT_EXPIRE_TOKEN] = expire,
 };
 
+static void note(struct exchange *x, const struct op *op, const char *command)
+{
+    if (x->op_name != NULL)
+        return;
+    x->op_name = op_name(op->op);
+    lane_note_use(x->lane);
+    write_journal(x, op, command);
+}
+
+void op_note(struct exchange *x, const struct op *op)
+{
+    if (x->lane != NULL)
+        note(x, op, NULL);
+}
+
 enum op_go op_begin(struct exchange *x, const struct op *op)
 {
     const char *command = op->command != NULL ? op->command : op->proc != NULL ? proc_display(op->proc) : NULL;
     bool is_taken_already = is_taken(x);
     if (x->lane == NULL)
         return OP_GO_ON;
-    if (x->op_name == NULL) {
-        x->op_name = op_name(op->op);
-        lane_note_use(x->lane);
-        write_journal(x, op, command);
-    }
+    note(x, op, command);
     x->expire_token = op->expire_token;
     x->expire_arg = op->arg;
     x->on_strike = strike_behind;

@@ -37,6 +37,9 @@ enum op_go {
 /* Tell the journal that the request is one of this dialect's, whatever becomes of it; NULL: it is not, after all. */
 void op_note_dialect(struct exchange *x, const char *dialect);
 
+/* Tell the journal what a request means that the dialect refuses before it could begin (a bad token): no rule is asked. */
+void op_note(struct exchange *x, const struct op *op);
+
 enum op_go op_begin(struct exchange *x, const struct op *op);
 
 /* Tell the journal what fault is armed, and whether it has struck. */

@@ -209,7 +209,9 @@ static void bad_token_is_refused_before_anything_runs(void **state)
     char target[128];
     snprintf(target, sizeof target, "/sandbox/%s/exec", world->sandbox);
     static const char body[] = "{\"command\":\"echo x >> ran\"}";
-    hb_assert_refused(with_token(world, "POST", target, NULL, "garbage", body), 401, "unauthorized");
+    struct answer *refused = with_token(world, "POST", target, NULL, "garbage", body);
+    hb_assert_refused(refused, 401, "unauthorized");
+    assert_string_equal(refused->f.x.op_name, "process.exec");   /* the journal says what it was about */
     hb_assert_refused(with_token(world, "POST", target, NULL, "", body), 401, "unauthorized");
     struct answer *a = hb_new_answer(world, "POST", target);
     fake_exchange_header(&a->f, "x-api-key", world->token);

@@ -459,6 +459,66 @@ static void rules_for_streams_hold_for_the_stream_of_a_start(void **state)
     assert_fired(world);
 }
 
+/* ---- what is not there --------------------------------------------------------------------------------- */
+
+#define NOBODY "6f9619ff-8b86-4011-b42d-00c04fc964ff"
+
+static void rules_hold_for_sandboxes_that_are_not_there(void **state)
+{
+    static const struct {
+        const char *op, *method, *rest;
+    } rows[] = {
+        { "process.exec", "POST", "/exec" },
+        { "process.start", "POST", "/processes" },
+        { "process.list", "GET", "/processes" },
+        { "process.get", "GET", "/processes/p" },
+        { "process.kill", "DELETE", "/processes/p" },
+        { "process.wait", "POST", "/processes/p/wait" },
+        { "process.signal", "POST", "/processes/p/signal" },
+        { "process.stdin", "POST", "/processes/p/stdin" },
+        { "process.stream", "GET", "/processes/p/stream" },
+    };
+    struct hb_world *world = *state;
+    char target[128], name[8], rule[160];
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        snprintf(name, sizeof name, "n%zu", i);
+        snprintf(rule, sizeof rule, "\"faults\": [{\"when\": {\"op\": \"%s\", \"nth\": 1}, \"reply\": {\"status\": 429}}]",
+                 rows[i].op);
+        play(world, name, rule);
+        snprintf(target, sizeof target, "/sandbox/" NOBODY "%s", rows[i].rest);
+        hb_assert_refused(hb_control(world, rows[i].method, target, NULL), 429, "rate_limited");
+        hb_assert_refused(hb_control(world, rows[i].method, target, NULL), 404, "sandbox_not_found");
+    }
+    assert_fired(world);
+}
+
+static void rules_hold_for_lost_sandboxes_of_the_control_plane_too(void **state)
+{
+    struct hb_world *world = *state;
+    play(world, "lost", "\"faults\": [{\"when\": {\"op\": \"sandbox.get\", \"nth\": 1}, \"reply\": {\"status\": 503}},"
+                        "{\"when\": {\"op\": \"sandbox.stop\", \"nth\": 1}, \"reply\": {\"pretend\": \"success\"}}]");
+    hb_assert_refused(hb_control(world, "GET", "/api/sandbox/" NOBODY, NULL), 503, "service_unavailable");
+    hb_assert_refused(hb_control(world, "GET", "/api/sandbox/" NOBODY, NULL), 404, "sandbox_not_found");
+    assert_int_equal(hb_control(world, "PUT", "/api/sandbox/" NOBODY "/stop", NULL)->f.status, 200);
+    hb_assert_refused(hb_control(world, "PUT", "/api/sandbox/" NOBODY "/stop", NULL), 404, "sandbox_not_found");
+    assert_fired(world);
+}
+
+static void pretence_holds_for_processes_that_are_not_there(void **state)
+{
+    struct hb_world *world = *state;
+    play(world, "ghosts", "\"faults\": [{\"when\": {\"op\": [\"process.kill\", \"process.signal\", \"process.stdin\"],"
+                          " \"nth\": [1, 2, 3]}, \"reply\": {\"pretend\": \"success\"}}]");
+    struct answer *answer = hb_runtime(world, "DELETE", "/processes/ghost", NULL);
+    assert_string_equal(hb_text(answer, "process/id"), "ghost");
+    assert_string_equal(hb_text(answer, "process/status"), "killed");
+    answer = hb_post(world, "ghost", "signal", "{\"signal\": \"HUP\"}");
+    assert_string_equal(hb_text(answer, "process/status"), "running");
+    assert_int_equal(hb_post(world, "ghost", "stdin", "{}")->f.status, 200);
+    hb_assert_refused(hb_runtime(world, "DELETE", "/processes/ghost", NULL), 404, "process_not_found");
+    assert_fired(world);
+}
+
 /* ---- lanes ------------------------------------------------------------------------------------------------ */
 
 static void a_sandbox_of_another_lane_does_not_exist(void **state)
@@ -525,6 +585,9 @@ int main(void)
         WITH(a_stream_can_end_without_its_last_event),
         WITH(an_end_is_made_up_while_the_process_runs),
         WITH(rules_for_streams_hold_for_the_stream_of_a_start),
+        WITH(rules_hold_for_sandboxes_that_are_not_there),
+        WITH(rules_hold_for_lost_sandboxes_of_the_control_plane_too),
+        WITH(pretence_holds_for_processes_that_are_not_there),
         WITH(a_sandbox_of_another_lane_does_not_exist),
         WITH(a_request_says_whose_it_is),
     };

@@ -29,15 +29,22 @@ static bool is_authorised(const struct hb *hb, struct exchange *x)
 
 /* ---- finding --------------------------------------------------------------------------- */
 
-struct sandbox *hb_find_sandbox(struct hb *hb, struct exchange *x, const char *id)
+struct sandbox *hb_look_up(struct hb *hb, const char *id)
 {
     struct sandbox *sandbox = engine_find_sandbox(hb->engine, hb->owner, HB_NAME, id);
     /* Without a record it is still being made: its id was told to nobody. */
     if (sandbox != NULL && sandbox_record(sandbox) != NULL)
         return sandbox;
     sandbox_unref(sandbox);
-    hb_fail(x, 404, "sandbox_not_found", "sandbox not found: %s", id);
     return NULL;
+}
+
+struct sandbox *hb_find_sandbox(struct hb *hb, struct exchange *x, const char *id)
+{
+    struct sandbox *sandbox = hb_look_up(hb, id);
+    if (sandbox == NULL)
+        hb_fail(x, 404, "sandbox_not_found", "sandbox not found: %s", id);
+    return sandbox;
 }
 
 struct sandbox *hb_find_active(struct hb *hb, struct exchange *x, const char *id)
@@ -52,17 +59,25 @@ struct sandbox *hb_find_active(struct hb *hb, struct exchange *x, const char *id
 
 /* ---- get, list, stop --------------------------------------------------------------------- */
 
-static bool begin(struct exchange *x, enum scenario_op op, struct sandbox *sandbox, bool *out_pretend)
+/* A reference, or NULL and the exchange is answered.  Scenarios are asked in any case. */
+static struct sandbox *find_and_begin(struct hb *hb, struct exchange *x, const char *id, enum scenario_op op,
+                                      bool *out_pretend)
 {
+    struct sandbox *sandbox = hb_look_up(hb, id);
     const struct op what = { .op = op, .dialect = DIALECT_HYPERBROWSER, .sandbox = sandbox };
-    return hb_begin(x, &what, out_pretend);
+    if (sandbox == NULL)
+        hb_refuse_unknown(x, &what, "sandbox", id, "");
+    else if (hb_begin(x, &what, out_pretend))
+        return sandbox;
+    sandbox_unref(sandbox);
+    return NULL;
 }
 
 static void get_sandbox(void *dialect, struct exchange *x, const struct route_params *params)
 {
     struct hb *hb = dialect;
-    SANDBOX_AUTO *sandbox = hb_find_sandbox(hb, x, params->value[0]);
-    if (sandbox == NULL || !begin(x, OP_SANDBOX_GET, sandbox, NULL))
+    SANDBOX_AUTO *sandbox = find_and_begin(hb, x, params->value[0], OP_SANDBOX_GET, NULL);
+    if (sandbox == NULL)
         return;
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
@@ -140,7 +155,8 @@ static void list_sandboxes(void *dialect, struct exchange *x, const struct route
     struct err err = ERR_INIT;
     BUF_AUTO body = BUF_INIT;
     struct jsonw w;
-    if (!begin(x, OP_SANDBOX_LIST, NULL, NULL))
+    const struct op what = { .op = OP_SANDBOX_LIST, .dialect = DIALECT_HYPERBROWSER };
+    if (!hb_begin(x, &what, NULL))
         return;
     jsonw_init(&w, &body);
     if (parse_filter(dialect, x, &filter, &err) < 0) {
@@ -158,8 +174,8 @@ static void stop_sandbox(void *dialect, struct exchange *x, const struct route_p
     static const char answer[] = "{\"success\":true}";
     struct err err = ERR_INIT;
     bool pretend;
-    SANDBOX_AUTO *sandbox = hb_find_sandbox(dialect, x, params->value[0]);
-    if (sandbox == NULL || !begin(x, OP_SANDBOX_STOP, sandbox, &pretend))
+    SANDBOX_AUTO *sandbox = find_and_begin(dialect, x, params->value[0], OP_SANDBOX_STOP, &pretend);
+    if (sandbox == NULL)
         return;
     if (!pretend && sandbox_stop(sandbox, STOP_REQUEST, &err) < 0)
         hb_fail_err(x, &err);

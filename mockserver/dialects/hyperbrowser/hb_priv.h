@@ -95,6 +95,12 @@ bool hb_begin(struct exchange *x, const struct op *op, bool *out_pretend);
 /* Answer 200 with the JSON in `body`, or 503 when memory ran out while it was built. */
 void hb_reply(struct exchange *x, const struct buf *body);
 
+/* ---- unknown.c ------------------------------------------------------------------------- */
+
+/* A request about a sandbox or process (`what`) that is not there: 404, unless a scenario makes something else of it.
+   `process`: the one that the path names, or "". */
+void hb_refuse_unknown(struct exchange *x, const struct op *op, const char *what, const char *id, const char *process);
+
 /* ---- kept.c ---------------------------------------------------------------------------- */
 
 /* Settings that live as long as the dialect. */
@@ -134,6 +140,8 @@ extern const size_t hb_catalog_route_count;
 
 /* May a client with this API key (NULL: none) come in? */
 bool hb_knows_key(const struct hb *hb, const char *key);
+/* A reference, or NULL: there is none of the lane's. */
+struct sandbox *hb_look_up(struct hb *hb, const char *id);
 /* A reference, or NULL and the exchange is answered with 404. */
 struct sandbox *hb_find_sandbox(struct hb *hb, struct exchange *x, const char *id);
 /* The same, and 409 unless it is active. */

@@ -48,15 +48,6 @@ static void reply_result(const struct hb_call *call, struct exchange *x, struct 
     hb_reply(x, &body);
 }
 
-/* A reference, or NULL and the exchange is answered. */
-static struct proc *find_proc(const struct hb_call *call, struct exchange *x, const struct route_params *params)
-{
-    struct proc *proc = sandbox_find_proc(call->sandbox, params->value[0]);
-    if (proc == NULL)
-        hb_fail(x, 404, "process_not_found", "process not found: %s", params->value[0]);
-    return proc;
-}
-
 /* ---- what is asked --------------------------------------------------------------------------- */
 
 static void expire_token(void *arg)
@@ -75,15 +66,16 @@ struct op hb_op(struct hb_call *call, enum scenario_op op, struct proc *proc)
                         .arg = call };
 }
 
-/* As find_proc, and the scenarios have nothing against it. */
+/* A reference, or NULL and the exchange is answered.  Scenarios are asked in any case. */
 static struct proc *begin(struct hb_call *call, struct exchange *x, const struct route_params *params,
                           enum scenario_op op, bool *out_pretend)
 {
-    struct proc *proc = find_proc(call, x, params);
-    if (proc == NULL)
-        return NULL;
+    const char *id = params->value[0];
+    struct proc *proc = sandbox_find_proc(call->sandbox, id);
     const struct op what = hb_op(call, op, proc);
-    if (hb_begin(x, &what, out_pretend))
+    if (proc == NULL)
+        hb_refuse_unknown(x, &what, "process", id, id);
+    else if (hb_begin(x, &what, out_pretend))
         return proc;
     proc_unref(proc);
     return NULL;
