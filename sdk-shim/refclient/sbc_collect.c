@@ -28,6 +28,10 @@ static int break_off(struct sbc_process *process, enum sbc_error_kind kind, cons
 static bool is_over_limit(const struct sbc_process *process)
 {
     size_t limit = process->output.limit;
+    if (SBC_MUTANT(output_limit_ignored))
+        return false;
+    if (SBC_MUTANT(output_limit_reached_is_over))
+        limit--;
     return process->output.bytes.size > limit || process->output.count >= limit / BYTES_PER_EVENT + SOME_EVENTS;
 }
 

@@ -498,6 +498,16 @@ static void probe_addresses(struct probe *probe)
     }
 }
 
+/* Three bytes, of which the caller wants so many. */
+static void probe_output_limit(struct probe *probe)
+{
+    for (size_t limit = 2; limit <= 3; limit++) {
+        answer_exec(probe, RESULT("exited", "0", "abc"),
+                    STARTED PIECE(1, "stdout", "YWI=") PIECE(2, "stdout", "Yw==") END("exited", "0", 2));
+        run(probe, &(struct sbc_command){ .command = "c", .max_output_bytes = limit });
+    }
+}
+
 static void probe_stop(struct probe *probe)
 {
     scripted_json(probe->boxed.server, "PUT /api/sandbox/box/stop ", 0, 200, "{}");
@@ -544,6 +554,7 @@ static void (*const probes[])(struct probe *) = {
     probe_nonsense,   probe_json_start,    probe_stdin,          probe_kill,         probe_look,       probe_list,
     probe_streams,    probe_collected,     probe_tokens,         probe_expiry,       probe_stop,       probe_disconnect,
     probe_wait_limit, probe_lost_replies,  probe_refused_starts, probe_stalled_body, probe_control,    probe_addresses,
+    probe_output_limit,
 };
 #define PROBES (sizeof probes / sizeof probes[0])
 
