@@ -33,7 +33,7 @@
 #define RUN_ARGS \
     SANDBOX, ARG("command", KIND_STRING), CAP("args", KIND_STRINGS), CAP("cwd", KIND_STRING), \
         CAP("env", KIND_STRING_MAP), CAP("timeout_ms", KIND_INT), CAP("timeout_s", KIND_NUMBER), \
-        CAP("user", KIND_STRING)
+        CAP("user", KIND_STRING), CAP("max_output_bytes", KIND_COUNT)
 
 const struct step_op steps_ops[] = {
     { .name = "sandbox.create",

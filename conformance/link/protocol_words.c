@@ -30,7 +30,9 @@ static const struct word sandbox = { "Sandbox", MEMBERS(sandbox_members) };
 #define PROCESS_MEMBERS \
     STRING("id"), STRING("status"), INTEGER("exit_code"), INTEGER("pid"), STRING("command"), STRING("cwd"), \
         OUTPUT("stdout"), OUTPUT("stderr")
-#define RESULT_ONLY TIME("started_at"), TIME("completed_at"), { .name = "error", .kinds = KIND_STRING | KIND_OBJECT }
+#define RESULT_ONLY \
+    TIME("started_at"), TIME("completed_at"), { .name = "error", .kinds = KIND_STRING | KIND_OBJECT }, \
+        BOOLEAN("output_truncated")
 
 static const struct member process_members[] = { PROCESS_MEMBERS };
 static const struct word process = { "Process", MEMBERS(process_members) };
@@ -213,7 +215,8 @@ const struct protocol_op *protocol_op_find(const char *name)
     return NULL;
 }
 
-#define RUN_ARGUMENTS(op) op ".cwd", op ".env", op ".timeout_ms", op ".timeout_s", op ".user", op ".args"
+#define RUN_ARGUMENTS(op) \
+    op ".cwd", op ".env", op ".timeout_ms", op ".timeout_s", op ".user", op ".args", op ".max_output_bytes"
 
 const char *const protocol_fine_capabilities[] = {
     RUN_ARGUMENTS("exec"), "exec.check", RUN_ARGUMENTS("start"),

@@ -3,7 +3,7 @@
 import json
 import sys
 
-COMMAND_ARGUMENTS = ["cwd", "env", "timeout_ms", "timeout_s", "user", "args"]
+COMMAND_ARGUMENTS = ["cwd", "env", "timeout_ms", "timeout_s", "user", "args", "max_output_bytes"]
 OPERATIONS = """sandbox.create sandbox.connect sandbox.refresh sandbox.status sandbox.list sandbox.stop
     exec start get list status poll wait result kill cancel signal write write_line close_stdin stream read logs
     wait_log wait_port wait_exit disconnect join""".split()

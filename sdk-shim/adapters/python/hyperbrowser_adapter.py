@@ -45,6 +45,7 @@ CAPABILITIES = [
     "sandbox.list",
     "sandbox.stop",
     *("exec", "exec.args", "exec.cwd", "exec.env", "exec.timeout_ms", "exec.timeout_s", "exec.user"),
+    *("exec.max_output_bytes", "start.max_output_bytes"),
     *("start", "start.args", "start.cwd", "start.env", "start.timeout_ms", "start.timeout_s", "start.user"),
     "get",
     *("list", "list.status", "list.limit", "list.cursor"),
@@ -62,7 +63,11 @@ CAPABILITIES = [
     "protocol-b",
 ]
 
-PROCESS_OPTIONS = {"cwd": "cwd", "env": "env", "timeout_ms": "timeout_ms", "timeout_s": "timeout_sec", "user": "run_as"}
+PROCESS_OPTIONS = {
+    **{"cwd": "cwd", "env": "env", "timeout_ms": "timeout_ms", "timeout_s": "timeout_sec", "user": "run_as"},
+    "max_output_bytes": "max_output_bytes",
+}
+RESULT_MEMBERS = ("id", "status", "exit_code", "started_at", "completed_at", "error", "output_truncated")
 WAIT_OPTIONS = {"timeout_ms": "timeout_ms", "timeout_s": "timeout_sec"}
 LIST_OPTIONS = {"status": "status", "limit": "limit"}
 WRITE_OPTIONS = {"encoding": "encoding", "eof": "eof"}
@@ -114,7 +119,7 @@ def process_value(handle):
 
 
 def result_value(result):
-    value = {n: getattr(result, n) for n in ("id", "status", "exit_code", "started_at", "completed_at", "error")}
+    value = {n: getattr(result, n) for n in RESULT_MEMBERS}
     return {**value, "stdout": shown(result.stdout), "stderr": shown(result.stderr)}
 
 
