@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "puppet/steps.h"
-#include "scenario/jsonc.h"
 
 #define FILE_MAX_BYTES (10u * 1024u * 1024u)
 #define FILES_MAX      10000
@@ -25,7 +25,7 @@ int load_check_steps(const struct cJSON *list, struct err *err)
 {
     struct steps steps;
     BUF_AUTO text = BUF_INIT;
-    jsonc_print(list, &text);
+    json_print(&text, list);
     if (text.failed)
         return err_set(err, ERR_NOMEM, 0, "steps");
     if (steps_parse(buf_cstr(&text), text.len, &steps, err) < 0)

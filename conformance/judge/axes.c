@@ -50,7 +50,7 @@ static void put_id_text(const cJSON *element, struct buf *out)
     if (cJSON_IsString(shown) && is_id_text(shown->valuestring))
         buf_str(out, shown->valuestring);
     else if (shown == element && (cJSON_IsBool(element) || is_whole(element)))
-        show_json(out, element);
+        json_print(out, element);
 }
 
 static const cJSON *value_of(const cJSON *element)
@@ -158,7 +158,7 @@ static void put_value(const cJSON *value, struct buf *out)
     if (cJSON_IsString(value))
         buf_str(out, value->valuestring);
     else
-        show_json(out, value);
+        json_print(out, value);
 }
 
 /* The text with all references replaced. */

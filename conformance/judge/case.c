@@ -38,7 +38,7 @@ int case_read_file(struct buf *out, const char *path, struct err *err)
         char *room = buf_reserve(out, 65536);
         n = room == NULL ? 0 : fread(room, 1, 65536, file);
         out->len += n;
-    } while (n > 0 && out->len <= DOC_MAX_BYTES);
+    } while (n > 0 && out->len <= JSONC_MAX_BYTES);
     int failed = ferror(file) ? errno : 0;
     fclose(file);
     if (out->data != NULL)
@@ -47,7 +47,7 @@ int case_read_file(struct buf *out, const char *path, struct err *err)
         return err_set(err, ERR_IO, failed, "read %s", path);
     if (out->failed)
         return err_set(err, ERR_NOMEM, 0, "%s", path);
-    return out->len <= DOC_MAX_BYTES ? 0 : err_set(err, ERR_LIMIT, 0, "%s: more than %zu bytes", path, DOC_MAX_BYTES);
+    return out->len <= JSONC_MAX_BYTES ? 0 : err_set(err, ERR_LIMIT, 0, "%s: more than %zu bytes", path, JSONC_MAX_BYTES);
 }
 
 static bool is_case_file(const char *name)

@@ -98,7 +98,7 @@ static void read_inline(struct case_full *f, const cJSON *scenario)
         CHECK(cJSON_AddStringToObject(copy, "name", member_text(f->json, "id")) != NULL);
     if (json_get(copy, "why") == NULL)
         CHECK(cJSON_AddStringToObject(copy, "why", member_text(f->json, "requirement")) != NULL);
-    show_json(&text, copy);
+    json_print(&text, copy);
     cJSON_Delete(copy);
     CHECK(!text.failed);
     f->scenario = text_of("%s", buf_cstr(&text));

@@ -1,8 +1,6 @@
 /*
- * A JSON file with comments (// and slash-star), kept with its text, so that a complaint can name the place.
- *
- * Comments are blanked byte by byte, so every offset stays; what is left must be strict JSON (base/json.h) and may
- * name no key twice in one object.  A value is known by its path: the number of each child on the way to it.
+ * A case file as a document (base/jsonc.h), in which a value is known by its path: the number of each child on the way
+ * to it.  So a copy of a part, with the values of axes put in, still knows its place in the file.
  *
  * Thread: a document belongs to one thread.
  */
@@ -15,15 +13,15 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
-
-#define DOC_MAX_BYTES ((size_t) 10 * 1024 * 1024)
+#include "base/jsonc.h"
 
 struct cJSON;
 
 struct doc {
     const char *file; /* borrowed */
-    struct buf text;  /* comments blanked */
-    struct cJSON *root;
+    struct buf text;  /* a copy */
+    struct jsonc json;
+    struct cJSON *root; /* of `json` */
 };
 
 struct doc_path {
@@ -41,11 +39,9 @@ int doc_find_path(const struct cJSON *root, const struct cJSON *node, struct doc
 /* The line on which the value at `path` begins. */
 size_t doc_line(const struct doc *doc, const struct doc_path *path);
 
-enum doc_part { DOC_VALUE, DOC_KEY /* the name in front of it, where it has one */ };
-
 /* Fill `err` with "FILE:LINE:COLUMN: /pointer: " and the words; returns -1.  A path that leads out of the document is
    followed as far as it goes. */
-int doc_complain(const struct doc *doc, const struct doc_path *path, enum doc_part part, struct err *err,
+int doc_complain(const struct doc *doc, const struct doc_path *path, enum jsonc_part part, struct err *err,
                  const char *fmt, va_list words) __attribute__((format(printf, 5, 0)));
 
 #endif

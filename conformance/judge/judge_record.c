@@ -48,7 +48,7 @@ static cJSON *line_to_json(const struct findings *f)
     if (adapter->garbage != NULL && adapter->end != JUDGE_ANSWERED)
         buf_add(&text, adapter->garbage, adapter->garbage_len);
     else if (adapter->line != NULL && f->outcomes == NULL)
-        show_json(&text, adapter->line);
+        json_print(&text, adapter->line);
     else
         return cJSON_CreateNull();
     return text.failed ? NULL : output_to_text(buf_cstr(&text), text.len < RECORD_TEXT ? text.len : RECORD_TEXT);

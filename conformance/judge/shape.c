@@ -27,7 +27,7 @@ int shape_complain(const struct reader *r, const struct cJSON *node, struct err 
     struct doc_path path = place_of(r, node);
     va_list ap;
     va_start(ap, fmt);
-    doc_complain(r->doc, &path, DOC_VALUE, err, fmt, ap);
+    doc_complain(r->doc, &path, JSONC_VALUE, err, fmt, ap);
     va_end(ap);
     return -1;
 }
@@ -37,7 +37,7 @@ int shape_complain_key(const struct reader *r, const struct cJSON *node, struct 
     struct doc_path path = place_of(r, node);
     va_list ap;
     va_start(ap, fmt);
-    doc_complain(r->doc, &path, DOC_KEY, err, fmt, ap);
+    doc_complain(r->doc, &path, JSONC_KEY, err, fmt, ap);
     va_end(ap);
     return -1;
 }

@@ -160,50 +160,6 @@ void show_value(struct buf *out, const struct cJSON *value, size_t max)
         show_node(out, value, out->len + max);
 }
 
-/* ---- JSON for programs --------------------------------------------------------------------- */
-
-static void put_string(struct buf *out, const struct buf *text)
-{
-    buf_char(out, '"');
-    json_escape(out, buf_cstr(text), text->len);
-    buf_char(out, '"');
-}
-
-static void put_node(struct buf *out, const cJSON *value, struct buf *text)
-{
-    if (!cJSON_IsArray(value) && !cJSON_IsObject(value)) {
-        if (json_string_bytes(value, text))
-            put_string(out, text);
-        else if (cJSON_IsNumber(value))
-            show_number(out, value->valuedouble);
-        else
-            buf_str(out, cJSON_IsTrue(value) ? "true" : cJSON_IsFalse(value) ? "false" : "null");
-        return;
-    }
-    bool is_object = cJSON_IsObject(value);
-    const cJSON *child;
-    buf_char(out, is_object ? '{' : '[');
-    cJSON_ArrayForEach(child, value)
-    {
-        if (child != value->child)
-            buf_char(out, ',');
-        if (is_object) {
-            json_name_bytes(child, text);
-            put_string(out, text);
-            buf_char(out, ':');
-        }
-        put_node(out, child, text);
-    }
-    buf_char(out, is_object ? '}' : ']');
-}
-
-void show_json(struct buf *out, const struct cJSON *value)
-{
-    BUF_AUTO text = BUF_INIT;
-    put_node(out, value, &text);
-    out->failed = out->failed || text.failed;
-}
-
 /* ---- shorter copies ------------------------------------------------------------------------ */
 
 static cJSON *clip_string(const char *text, size_t max)

@@ -16,10 +16,6 @@ void show_text(struct buf *out, const char *text, size_t len, size_t max);
 /* A value, about `max` bytes; NULL is "nothing".  Outputs of many megabytes cost no more than short ones. */
 void show_value(struct buf *out, const struct cJSON *value, size_t max);
 
-/* The value as JSON on one line, strictly ASCII, \u0000 kept (which cJSON's printer cannot).  Lines to adapters and
-   documents are written with this. */
-void show_json(struct buf *out, const struct cJSON *value);
-
 /* A copy of a value in which no text is longer than about `max_text` bytes ("begin... [12582912 bytes]"), no array and
    no object longer than 1000 ("... [200 more]").  Returned; cJSON_Delete frees it.  NULL: no memory. */
 struct cJSON *show_clip(const struct cJSON *value, size_t max_text);

@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "link/exchange.h"
-#include "link/print.h"
 
 #define NS_IN_MS 1000000
 
@@ -81,7 +80,7 @@ static int check_idle(struct exchange *x)
 static int say_json(struct exchange *x, const struct cJSON *json)
 {
     BUF_AUTO text = BUF_INIT;
-    print_json(&text, json);
+    json_print(&text, json);
     buf_char(&text, '\n');
     if (text.failed || !talk_say(x->talk, text.data, text.len))
         return exchange_finish(x, ADAPTER_BROKEN, "no memory for the run's line");
@@ -264,7 +263,7 @@ static void run_once(struct exchange *x)
     struct talk talk = { .child = CHILD_INIT, .lines = LINES_INIT(0), .unsent = BUF_INIT };
     BUF_AUTO line = BUF_INIT;
     x->talk = &talk;
-    print_json(&line, x->run);
+    json_print(&line, x->run);
     buf_char(&line, '\n');
     if (line.failed)
         exchange_finish(x, ADAPTER_BROKEN, "no memory for the run's line");

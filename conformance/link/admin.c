@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "link/print.h"
 
 #define CALL_MS    30000   /* for calls that wait for nothing but the stopping of processes */
 #define GLANCE_MS  1000    /* longest sleep without a look at the flag, should a wake-up be lost */
@@ -310,7 +309,7 @@ static struct cJSON *ask_status(struct admin *admin, struct admin_request reques
     BUF_AUTO text = BUF_INIT, answer = BUF_INIT;
     struct call call = { .admin = admin, .request = &request };
     if (body != NULL)
-        print_json(&text, body);
+        json_print(&text, body);
     if (text.failed) {
         complain(&call, ERR_NOMEM, err, "no memory");
         return NULL;

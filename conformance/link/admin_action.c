@@ -4,7 +4,6 @@
 
 #include "base/json.h"
 #include "link/admin.h"
-#include "link/print.h"
 
 #define WAIT_MAX_MS 600000   /* the server's own limit */
 #define SLACK_MS    15000    /* for the answer to a wait to come */
@@ -92,7 +91,7 @@ static int send_json(struct admin *admin, const char *path, const char *lane, co
 {
     BUF_AUTO text = BUF_INIT;
     if (body != NULL)
-        print_json(&text, body);
+        json_print(&text, body);
     if (text.failed)
         return err_set(err, ERR_NOMEM, 0, "POST %s", path);
     struct admin_request request = { .method = "POST", .path = path, .lane = lane, .body = text.data,

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <regex.h>
 
-#include "link/print.h"
+#include "base/json.h"
 #include "link/protocol.h"
 
 /* ---- the schema ------------------------------------------------------------------------ */
@@ -309,7 +309,7 @@ static void compare(const struct cJSON *line, struct tally *tally)
 {
     BUF_AUTO text = BUF_INIT;
     struct err err = ERR_INIT;
-    print_json(&text, line);
+    json_print(&text, line);
     bool by_code = code_takes(&text, &err), by_schema = fits(line, schema);
     if (by_code != by_schema)
         fail_msg("%s: the schema %s it, the code %s it (%s)", buf_cstr(&text), by_schema ? "takes" : "refuses",
@@ -474,7 +474,7 @@ static void json_is_printed_as_it_was_read(void **state)
     struct err err = ERR_INIT;
     struct cJSON *json = json_parse(text, strlen(text), &err);
     assert_non_null(json);
-    print_json(&out, json);
+    json_print(&out, json);
     assert_string_equal(out.data, printed);
     json_free(json);
 }

@@ -107,11 +107,11 @@ static void logs_and_garbage_are_made_printable_and_cut(void **state)
     free(log);
     BUF_AUTO text = BUF_INIT;
     const struct cJSON *adapter = json_get(record, "adapter");
-    show_json(&text, json_get(adapter, "stderr"));
+    json_print(&text, json_get(adapter, "stderr"));
     kit_has(text.data, "xx\\ufffd\\u0000end\\n\"");
     assert_true(text.len < 4096 + 40);
     buf_clear(&text);
-    show_json(&text, json_get(adapter, "line"));
+    json_print(&text, json_get(adapter, "line"));
     assert_string_equal(text.data, "\"\\u001b[2J\\ufffd\\u0000z\"");
     kit_has(kit_text(record, "summary"), "\\u{1b}[2J\\xff\\u{0}z");
 }

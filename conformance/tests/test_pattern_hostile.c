@@ -151,7 +151,7 @@ static void the_deepest_json_is_matched_shown_and_copied(void **state)
     assert_true(pattern_match(value, copy, NULL, "v", NULL));
     show_value(&shown, value, 100);
     kit_has(shown.data, "...");
-    show_json(&printed, copy);
+    json_print(&printed, copy);
     JSON_AUTO *again = kit_json(printed.data);
     assert_true(pattern_equals(again, value));
 }
@@ -209,7 +209,7 @@ static void json_is_written_as_it_was_read(void **state)
     BUF_AUTO out = BUF_INIT;
     struct err err = ERR_INIT;
     JSON_AUTO *value = json_parse(text, strlen(text), &err);
-    show_json(&out, value);
+    json_print(&out, value);
     assert_string_equal(out.data, text);
 }
 

@@ -17,7 +17,7 @@
 #include "base/jsonw.h"
 #include "lanes/lane.h"
 #include "lanes/ledger.h"
-#include "scenario/jsonc.h"
+#include "base/jsonc.h"
 #include "scenario/vocab.h"
 
 #define ADMIN_PREFIX "/__admin"

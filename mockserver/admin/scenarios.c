@@ -150,7 +150,7 @@ void admin_get_scenario(struct call *call)
 
 /* ---- changing ------------------------------------------------------------------------------- */
 
-/* "FILE:LINE:COLUMN: /pointer: what", as scenario/jsonc.h has it; what is no JSON has no pointer. */
+/* "FILE:LINE:COLUMN: /pointer: what", as base/jsonc.h has it; what is no JSON has no pointer. */
 static void put_place(struct jsonw *w, const char *file, const char *text)
 {
     size_t file_len = strlen(file);

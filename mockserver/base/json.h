@@ -25,6 +25,10 @@ struct cJSON;
 struct cJSON *json_parse(const char *text, size_t len, struct err *err);
 void json_free(struct cJSON *json); /* NULL is fine */
 
+/* The tree as text again, appended: one line, pure ASCII, \u0000 kept (cJSON's own printer would write the mark that
+   stands for it here).  Trees made by cJSON's functions are fine, too.  out->failed: no memory. */
+void json_print(struct buf *out, const struct cJSON *json);
+
 bool json_is_object(const struct cJSON *node); /* false for NULL */
 
 /* Member of an object; NULL when absent or null.  Exact case; of duplicates the last. */

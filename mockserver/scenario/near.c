@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "scenario/jsonc.h"
+#include "base/jsonc.h"
 #include "scenario/match_priv.h"
 
 /* Cheap ones first, expressions late; a near miss names the first that failed. */

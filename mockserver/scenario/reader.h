@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "scenario/jsonc.h"
+#include "base/jsonc.h"
 #include "scenario/vocab.h"
 
 struct cJSON;

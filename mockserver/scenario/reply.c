@@ -74,7 +74,7 @@ static int read_details(struct reader *r, const struct cJSON *value, void *out)
     BUF_AUTO json = BUF_INIT;
     if (!cJSON_IsObject(value) && !cJSON_IsArray(value))
         return reader_wants(r, value, "an object or a list");
-    jsonc_print(value, &json);
+    json_print(&json, value);
     if (json.failed)
         return err_set(r->err, ERR_NOMEM, 0, "%s", r->doc.file_name);
     reply->details = json.data;

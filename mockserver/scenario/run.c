@@ -49,7 +49,7 @@ static int read_puppet(struct reader *r, const struct cJSON *value, void *out)
     }
     if (r->hooks->check_steps != NULL && r->hooks->check_steps(value, &why) < 0)
         return refuse_steps(r, value, &why);
-    jsonc_print(value, &json);
+    json_print(&json, value);
     return keep_steps(r, out, &json);
 }
 

@@ -2,7 +2,7 @@
  * A scenario file, read: which process starts do what, which faults fire where, how the clock runs.
  *
  * scenario_parse checks everything and builds a tree that never changes afterwards, or refuses with
- * one line (FILE:LINE:COLUMN: /pointer: what, scenario/jsonc.h) and builds nothing.  It acts on
+ * one line (FILE:LINE:COLUMN: /pointer: what, base/jsonc.h) and builds nothing.  It acts on
  * nothing: match.h decides, others act.  The grammar is also published for editors in
  * fixtures/schema/scenario.schema.json; a test holds the two together.
  *

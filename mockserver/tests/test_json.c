@@ -345,6 +345,24 @@ static void what_is_written_reads_back(void **state)
     json_free(json);
 }
 
+static void a_tree_is_printed_as_what_it_was_read_from(void **state)
+{
+    static const char *const texts[] = {
+        "{\"a\\u0000\":[\"\\u0000x\\\"\\n\",0.1,-0,1e+21,9007199254740992,true,false,null,{}],\"\\u20ac\":[]}",
+        "\"\"", "-12345678901", "[[],{\"\":{}}]", "1.5e-07",
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct err err = ERR_INIT;
+        BUF_AUTO out = BUF_INIT;
+        struct cJSON *json = json_parse(texts[i], strlen(texts[i]), &err);
+        assert_non_null(json);
+        json_print(&out, json);
+        assert_string_equal(buf_cstr(&out), texts[i]);
+        json_free(json);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test(escaping_gives_pure_ascii),
         cmocka_unit_test(escaping_survives_block_borders),
         cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(a_tree_is_printed_as_what_it_was_read_from),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scenario/jsonc.h"
+#include "base/jsonc.h"
 #include "scenario/scenario.h"
 
 #define RULE(text) "{\"standbox\":1,\"name\":\"x\",\"why\":\"y\",\n" text "}"

@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "scenario/jsonc.h"
+#include "base/jsonc.h"
 #include "scenario/match.h"
 #include "scenario/scenario.h"
 

@@ -1,8 +1,6 @@
-#include "scenario/jsonc.h"
+#include "base/jsonc.h"
 
 #include <cjson/cJSON.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -468,47 +466,4 @@ void jsonc_close(struct jsonc *doc)
     json_free(doc->root);
     doc->root = NULL;
     buf_fini(&doc->blanked);
-}
-
-/* ---- printing ------------------------------------------------------------------------- */
-
-static void print_string(struct buf *out, const struct buf *text)
-{
-    buf_char(out, '"');
-    json_escape(out, buf_cstr(text), text->len);
-    buf_char(out, '"');
-}
-
-static void print_number(struct buf *out, double d)
-{
-    if (d == floor(d) && fabs(d) < 9007199254740992.0)
-        buf_printf(out, "%" PRId64, (int64_t) d);
-    else
-        buf_printf(out, "%.17g", d);
-}
-
-void jsonc_print(const struct cJSON *node, struct buf *out)
-{
-    BUF_AUTO text = BUF_INIT;
-    bool is_object = cJSON_IsObject(node);
-    if (json_string_bytes(node, &text)) {
-        print_string(out, &text);
-    } else if (cJSON_IsNumber(node)) {
-        print_number(out, node->valuedouble);
-    } else if (cJSON_IsBool(node) || cJSON_IsNull(node)) {
-        buf_str(out, cJSON_IsNull(node) ? "null" : cJSON_IsTrue(node) ? "true" : "false");
-    } else {
-        buf_char(out, is_object ? '{' : '[');
-        for (const cJSON *child = node->child; child != NULL; child = child->next) {
-            if (child != node->child)
-                buf_char(out, ',');
-            if (is_object) {
-                json_name_bytes(child, &text);
-                print_string(out, &text);
-                buf_char(out, ':');
-            }
-            jsonc_print(child, out);
-        }
-        buf_char(out, is_object ? '}' : ']');
-    }
 }

@@ -11,8 +11,8 @@
  * characters from 1.  Finding a place costs a walk over tree and text: for complaints only.
  * Thread: a document belongs to one thread.
  */
-#ifndef STANDBOX_SCENARIO_JSONC_H
-#define STANDBOX_SCENARIO_JSONC_H
+#ifndef STANDBOX_BASE_JSONC_H
+#define STANDBOX_BASE_JSONC_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,9 +56,6 @@ void jsonc_pointer(const struct jsonc *doc, const struct cJSON *node, struct buf
 /* Fill `err` with a complaint about `node`; returns -1. */
 int jsonc_complain(const struct jsonc *doc, const struct cJSON *node, enum jsonc_part part, struct err *err,
                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-
-/* The value as JSON text again (bytes as they were, \u0000 too). */
-void jsonc_print(const struct cJSON *node, struct buf *out);
 
 /* At most `max` bytes of some text in quotes, printable, for messages. */
 void jsonc_quote(struct buf *out, const char *text, size_t len, size_t max);
