@@ -504,18 +504,33 @@ static void rules_hold_for_lost_sandboxes_of_the_control_plane_too(void **state)
     assert_fired(world);
 }
 
-static void pretence_holds_for_processes_that_are_not_there(void **state)
+static void pretence_holds_for_sandboxes_that_are_not_there(void **state)
 {
     struct hb_world *world = *state;
     play(world, "ghosts", "\"faults\": [{\"when\": {\"op\": [\"process.kill\", \"process.signal\", \"process.stdin\"],"
                           " \"nth\": [1, 2, 3]}, \"reply\": {\"pretend\": \"success\"}}]");
-    struct answer *answer = hb_runtime(world, "DELETE", "/processes/ghost", NULL);
+    struct answer *answer = hb_control(world, "DELETE", "/sandbox/" NOBODY "/processes/ghost", NULL);
     assert_string_equal(hb_text(answer, "process/id"), "ghost");
     assert_string_equal(hb_text(answer, "process/status"), "killed");
-    answer = hb_post(world, "ghost", "signal", "{\"signal\": \"HUP\"}");
+    answer = hb_control(world, "POST", "/sandbox/" NOBODY "/processes/ghost/signal", "{\"signal\": \"HUP\"}");
     assert_string_equal(hb_text(answer, "process/status"), "running");
-    assert_int_equal(hb_post(world, "ghost", "stdin", "{}")->f.status, 200);
-    hb_assert_refused(hb_runtime(world, "DELETE", "/processes/ghost", NULL), 404, "process_not_found");
+    answer = hb_control(world, "POST", "/sandbox/" NOBODY "/processes/ghost/stdin", "{}");
+    assert_int_equal(answer->f.status, 200);
+    hb_assert_refused(hb_control(world, "DELETE", "/sandbox/" NOBODY "/processes/ghost", NULL), 404, "sandbox_not_found");
+    assert_fired(world);
+}
+
+/* Else a rule about the answer to a wait would also answer those who ask for another process than they should. */
+static void a_process_that_is_not_there_is_no_rules_business(void **state)
+{
+    struct hb_world *world = *state;
+    char id[64];
+    play(world, "busy", "\"faults\": [{\"when\": {\"op\": \"process.get\", \"nth\": 1}, \"reply\": {\"status\": 429}}]");
+    struct answer *ghost = hb_runtime(world, "GET", "/processes/ghost", NULL);
+    hb_assert_refused(ghost, 404, "process_not_found");
+    assert_string_equal(ghost->f.x.op_name, "process.get");
+    hb_start(world, "true", id);
+    hb_assert_refused(get(world, id), 429, "rate_limited");
     assert_fired(world);
 }
 
@@ -587,7 +602,8 @@ int main(void)
         WITH(rules_for_streams_hold_for_the_stream_of_a_start),
         WITH(rules_hold_for_sandboxes_that_are_not_there),
         WITH(rules_hold_for_lost_sandboxes_of_the_control_plane_too),
-        WITH(pretence_holds_for_processes_that_are_not_there),
+        WITH(pretence_holds_for_sandboxes_that_are_not_there),
+        WITH(a_process_that_is_not_there_is_no_rules_business),
         WITH(a_sandbox_of_another_lane_does_not_exist),
         WITH(a_request_says_whose_it_is),
     };

@@ -66,7 +66,7 @@ static struct sandbox *find_and_begin(struct hb *hb, struct exchange *x, const c
     struct sandbox *sandbox = hb_look_up(hb, id);
     const struct op what = { .op = op, .dialect = DIALECT_HYPERBROWSER, .sandbox = sandbox };
     if (sandbox == NULL)
-        hb_refuse_unknown(x, &what, "sandbox", id, "");
+        hb_refuse_unknown(x, &what, id, "");
     else if (hb_begin(x, &what, out_pretend))
         return sandbox;
     sandbox_unref(sandbox);

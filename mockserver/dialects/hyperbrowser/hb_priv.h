@@ -97,9 +97,9 @@ void hb_reply(struct exchange *x, const struct buf *body);
 
 /* ---- unknown.c ------------------------------------------------------------------------- */
 
-/* A request about a sandbox or process (`what`) that is not there: 404, unless a scenario makes something else of it.
-   `process`: the one that the path names, or "". */
-void hb_refuse_unknown(struct exchange *x, const struct op *op, const char *what, const char *id, const char *process);
+/* A request about a sandbox that is not there: 404, unless a scenario makes something else of it.  `process`: the one
+   that the path names, or "". */
+void hb_refuse_unknown(struct exchange *x, const struct op *op, const char *id, const char *process);
 
 /* ---- kept.c ---------------------------------------------------------------------------- */
 

@@ -66,16 +66,19 @@ struct op hb_op(struct hb_call *call, enum scenario_op op, struct proc *proc)
                         .arg = call };
 }
 
-/* A reference, or NULL and the exchange is answered.  Scenarios are asked in any case. */
+/* A reference, or NULL and the exchange is answered: there is no such process, or a scenario has something against it. */
 static struct proc *begin(struct hb_call *call, struct exchange *x, const struct route_params *params,
                           enum scenario_op op, bool *out_pretend)
 {
     const char *id = params->value[0];
     struct proc *proc = sandbox_find_proc(call->sandbox, id);
     const struct op what = hb_op(call, op, proc);
-    if (proc == NULL)
-        hb_refuse_unknown(x, &what, "process", id, id);
-    else if (hb_begin(x, &what, out_pretend))
+    if (proc == NULL) {
+        op_note(x, &what);
+        hb_fail(x, 404, "process_not_found", "process not found: %s", id);
+        return NULL;
+    }
+    if (hb_begin(x, &what, out_pretend))
         return proc;
     proc_unref(proc);
     return NULL;

@@ -52,7 +52,7 @@ static void refuse_sandbox(struct exchange *x, const struct row *row, const stru
         return;
     }
     const struct op what = { .op = row->op, .dialect = DIALECT_HYPERBROWSER };
-    hb_refuse_unknown(x, &what, "sandbox", id, params->count > 0 ? params->value[0] : "");
+    hb_refuse_unknown(x, &what, id, params->count > 0 ? params->value[0] : "");
 }
 
 void hb_runtime_handle(struct hb *hb, struct exchange *x, const char *id, const char *rest)

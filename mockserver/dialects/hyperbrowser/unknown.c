@@ -1,7 +1,5 @@
-/* Requests about what is not there: they mean something all the same, so that scenarios can have a word. */
+/* Requests about sandboxes that are not there: they mean something all the same, so that scenarios can have a word. */
 #include "dialects/hyperbrowser/hb_priv.h"
-
-#include <stdio.h>
 
 /* A Summary of which only the id is known. */
 static void write_made_up(struct jsonw *w, const char *id, enum hb_status status)
@@ -34,15 +32,13 @@ static void pretend(struct exchange *x, enum scenario_op op, const char *process
     hb_reply(x, &body);
 }
 
-void hb_refuse_unknown(struct exchange *x, const struct op *op, const char *what, const char *id, const char *process)
+void hb_refuse_unknown(struct exchange *x, const struct op *op, const char *id, const char *process)
 {
     bool pretends;
-    char code[32];
     if (!hb_begin(x, op, &pretends))
         return;
-    snprintf(code, sizeof code, "%s_not_found", what);
     if (pretends)
         pretend(x, op->op, process);
     else
-        hb_fail(x, 404, code, "%s not found: %s", what, id);
+        hb_fail(x, 404, "sandbox_not_found", "sandbox not found: %s", id);
 }
