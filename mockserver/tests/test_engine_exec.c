@@ -66,6 +66,7 @@ static void the_start_comes_before_the_first_output(void **state)
         char program[] = "/bin/echo", word[] = "x", *argv[] = { program, word, NULL };
         struct proc *p = proc_ref(world_start(*state, &(struct proc_spec) { .argv = argv }));
         OUTCOME o = world_finish(p);
+        assert_string_equal(buf_cstr(&o.out), "x\n");
         struct fact facts[3];
         assert_int_equal(proc_facts(p, 1, facts, 3), 3);
         assert_int_equal(facts[1].kind, FACT_STARTED);
