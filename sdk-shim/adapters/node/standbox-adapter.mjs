@@ -21,7 +21,7 @@ const NEWLINE = 10;
 const FULL_PIPE_MS = 2;
 
 // Arguments that are capabilities of their own, after a dot.
-const PROCESS_ARGUMENTS = ["args", "cwd", "env", "timeout_ms", "timeout_s", "user"];
+const PROCESS_ARGUMENTS = ["args", "cwd", "env", "timeout_ms", "timeout_s", "user", "max_output_bytes"];
 const FINER = {
   exec: [...PROCESS_ARGUMENTS, "check"],
   start: PROCESS_ARGUMENTS,

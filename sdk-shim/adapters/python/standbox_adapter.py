@@ -38,7 +38,7 @@ READ_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
 
 # Arguments that are capabilities of their own, after a dot.
-PROCESS_ARGUMENTS = ("args", "cwd", "env", "timeout_ms", "timeout_s", "user")
+PROCESS_ARGUMENTS = ("args", "cwd", "env", "timeout_ms", "timeout_s", "user", "max_output_bytes")
 FINER = {
     "exec": (*PROCESS_ARGUMENTS, "check"),
     "start": PROCESS_ARGUMENTS,

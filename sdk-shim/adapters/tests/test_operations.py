@@ -94,6 +94,11 @@ def killed(outcomes):
     assert value(outcomes, "x")["status"] == "killed"
 
 
+def over_limit(outcomes):
+    error = outcomes["x"]["error"]
+    assert (error["kind"], error["code"]) == ("output_limit", "output_limit_exceeded"), error
+
+
 def joined(outcomes):
     assert outcomes["w"] == {"step": "w", "value": {}}
     result_of(status="exited", exit_code=0, stdout="in\n")(outcomes)
@@ -137,6 +142,8 @@ SHOWN = {
         f"start.{name}": ([CREATE, start("sleep 60", **{name: time}), step("x", "wait")], result_of(status="timed_out"))
         for name, time in LIMITS
     },
+    "exec.max_output_bytes": ([CREATE, step("x", "exec", command="echo 0123456789", max_output_bytes=5)], over_limit),
+    "start.max_output_bytes": ([CREATE, start("echo 0123456789", max_output_bytes=5), step("x", "wait")], over_limit),
     "start": ([CREATE, start("sleep 60", name="x")], process_of(status="running", exit_code=None, command="sleep 60")),
     "get": ([CREATE, SLEEPER, step("x", "get", as_="g", from_="p")], same_process),
     "list": ([CREATE, start("exit 3"), step("w", "wait"), step("x", "list")], one_listed),
@@ -312,6 +319,7 @@ def test_the_adapters_declare_what_their_sdks_differ_in():
         adapter = Adapter(command)
         declared[kind] = set(adapter.hello()["capabilities"])
         adapter.kill()
-    assert declared["python"] - declared["node"] == {"disconnect", "protocol-b", "sync"}
+    more = {"exec.max_output_bytes", "start.max_output_bytes"}
+    assert declared["python"] - declared["node"] == {"disconnect", "protocol-b", "sync"} | more
     assert declared["node"] - declared["python"] == {"protocol-a", "async"}
     assert declared["python-async"] ^ declared["python"] == {"sync", "async"}
