@@ -82,10 +82,26 @@ static bool hunt(struct engine *engine)
     return found;
 }
 
+struct round {
+    struct engine *engine;
+    bool found;
+};
+
+static void hunt_once(void *arg)
+{
+    struct round *round = arg;
+    round->found = hunt(round->engine);
+}
+
 /* The server starts nothing but keepers, and is a subreaper: any other child of its own is what a dead keeper
-   left.  Killed ones come round again as zombies and are reaped. */
+   left.  Killed ones come round again as zombies and are reaped.  The reactor's thread looks, since it is the one that
+   starts keepers: a child that is still to become one does not look like one. */
 void orphans_kill(struct engine *engine)
 {
-    for (int i = 0; i < HUNT_ROUNDS && hunt(engine); i++)
-        nanosleep(&(struct timespec) { .tv_nsec = 5000000L }, NULL);
+    struct round round = { engine, true };
+    for (int i = 0; i < HUNT_ROUNDS && round.found; i++) {
+        if (i > 0)
+            nanosleep(&(struct timespec) { .tv_nsec = 5000000L }, NULL);
+        reactor_call(engine->reactor, hunt_once, &round);
+    }
 }

@@ -223,6 +223,50 @@ static void sandboxes_leave_nothing_behind(void **state)
     assert_int_equal(world_zombies(), 0);
 }
 
+/* Counts what does not start, in the place of its argument. */
+static void *start_and_stop_many(void *arg)
+{
+    struct engine *engine = arg;
+    uintptr_t failed = 0;
+    for (int i = 0; i < 60; i++) {
+        struct sandbox *s = NULL;
+        if (sandbox_create(engine, &(struct sandbox_spec) { .dialect = "test" }, &s, NULL) == 0)
+            sandbox_stop(s, STOP_REQUEST, NULL);
+        else
+            failed++;
+        sandbox_unref(s);
+    }
+    return (void *) failed;
+}
+
+static void kill_keepers_of(struct sandbox *s)
+{
+    size_t count;
+    struct census_entry *list = sandbox_census(s, &count);
+    for (size_t i = 0; i < count; i++)
+        if (list[i].is_keeper)
+            kill(list[i].host_pid, SIGKILL);
+    free(list);
+}
+
+/* What it left is hunted: children of the server that are no keepers.  One that is being started is not one yet. */
+static void a_keeper_that_dies_does_not_take_one_that_starts_with_it(void **state)
+{
+    struct world *w = *state;
+    pthread_t thread;
+    void *failed;
+    assert_int_equal(pthread_create(&thread, NULL, start_and_stop_many, w->engine), 0);
+    for (int i = 0; i < 60; i++) {
+        struct sandbox *s = NULL;
+        assert_int_equal(sandbox_create(w->engine, &(struct sandbox_spec) { .dialect = "test" }, &s, NULL), 0);
+        kill_keepers_of(s);
+        sandbox_stop(s, STOP_REQUEST, NULL);
+        sandbox_unref(s);
+    }
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_int_equal((uintptr_t) failed, 0);
+}
+
 static void a_child_inherits_no_descriptor_but_its_three(void **state)
 {
     OUTCOME o = world_run(*state, "ls /proc/self/fd | tr '\\n' ' '");
@@ -303,6 +347,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nothing_survives_a_server_that_crashes),
         cmocka_unit_test_setup_teardown(five_thousand_processes_leave_nothing_behind, remember_ten, world_teardown),
         T(sandboxes_leave_nothing_behind),
+        T(a_keeper_that_dies_does_not_take_one_that_starts_with_it),
         T(a_child_inherits_no_descriptor_but_its_three),
         T(a_child_starts_with_default_signals),
         cmocka_unit_test(servers_that_start_at_once_do_not_take_each_others_folders),
