@@ -14,12 +14,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/engine_priv.h"
 #include "tests/support/world.h"
 
 extern char **environ;
@@ -223,48 +225,38 @@ static void sandboxes_leave_nothing_behind(void **state)
     assert_int_equal(world_zombies(), 0);
 }
 
-/* Counts what does not start, in the place of its argument. */
-static void *start_and_stop_many(void *arg)
+struct hunter {
+    struct engine *engine;
+    atomic_bool is_over;
+};
+
+static void *hunt_all_the_time(void *arg)
 {
-    struct engine *engine = arg;
-    uintptr_t failed = 0;
-    for (int i = 0; i < 60; i++) {
-        struct sandbox *s = NULL;
-        if (sandbox_create(engine, &(struct sandbox_spec) { .dialect = "test" }, &s, NULL) == 0)
-            sandbox_stop(s, STOP_REQUEST, NULL);
-        else
-            failed++;
-        sandbox_unref(s);
-    }
-    return (void *) failed;
+    struct hunter *hunter = arg;
+    while (!atomic_load(&hunter->is_over))
+        orphans_kill(hunter->engine);
+    return NULL;
 }
 
-static void kill_keepers_of(struct sandbox *s)
-{
-    size_t count;
-    struct census_entry *list = sandbox_census(s, &count);
-    for (size_t i = 0; i < count; i++)
-        if (list[i].is_keeper)
-            kill(list[i].host_pid, SIGKILL);
-    free(list);
-}
-
-/* What it left is hunted: children of the server that are no keepers.  One that is being started is not one yet. */
-static void a_keeper_that_dies_does_not_take_one_that_starts_with_it(void **state)
+/* What a dead keeper left is hunted: children of the server that are no keepers.  One that is being started does not look
+   like one yet. */
+static void a_hunt_for_orphans_spares_keepers_that_are_being_started(void **state)
 {
     struct world *w = *state;
+    struct hunter hunter = { .engine = w->engine };
+    unsigned failed = 0;
     pthread_t thread;
-    void *failed;
-    assert_int_equal(pthread_create(&thread, NULL, start_and_stop_many, w->engine), 0);
-    for (int i = 0; i < 60; i++) {
+    assert_int_equal(pthread_create(&thread, NULL, hunt_all_the_time, &hunter), 0);
+    for (int i = 0; i < 100; i++) {
         struct sandbox *s = NULL;
-        assert_int_equal(sandbox_create(w->engine, &(struct sandbox_spec) { .dialect = "test" }, &s, NULL), 0);
-        kill_keepers_of(s);
-        sandbox_stop(s, STOP_REQUEST, NULL);
+        failed += sandbox_create(w->engine, &(struct sandbox_spec) { .dialect = "test" }, &s, NULL) != 0;
+        if (s != NULL)
+            sandbox_stop(s, STOP_REQUEST, NULL);
         sandbox_unref(s);
     }
-    assert_int_equal(pthread_join(thread, &failed), 0);
-    assert_int_equal((uintptr_t) failed, 0);
+    atomic_store(&hunter.is_over, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(failed, 0);
 }
 
 static void a_child_inherits_no_descriptor_but_its_three(void **state)
@@ -347,7 +339,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nothing_survives_a_server_that_crashes),
         cmocka_unit_test_setup_teardown(five_thousand_processes_leave_nothing_behind, remember_ten, world_teardown),
         T(sandboxes_leave_nothing_behind),
-        T(a_keeper_that_dies_does_not_take_one_that_starts_with_it),
+        T(a_hunt_for_orphans_spares_keepers_that_are_being_started),
         T(a_child_inherits_no_descriptor_but_its_three),
         T(a_child_starts_with_default_signals),
         cmocka_unit_test(servers_that_start_at_once_do_not_take_each_others_folders),
