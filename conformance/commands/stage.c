@@ -12,6 +12,7 @@
 
 #define READY_MS 20000
 #define JOBS_USUAL_MAX 4
+#define STREAMS_OF_A_JOB 64   /* a case has a handful, and the connections that its client keeps */
 #define NS_PER_MS INT64_C(1000000)
 
 static void mark_begin(struct stage *stage)
@@ -61,7 +62,9 @@ static int start_host(struct stage *stage, struct err *err)
     BUF_AUTO server = BUF_INIT;
     if (o->server != NULL)
         return host_attach(&stage->host, o->server, o->admin_token, err);
-    const char *args[] = { "--isolation", o->isolation, NULL };
+    char streams[16];
+    snprintf(streams, sizeof streams, "%u", STREAMS_OF_A_JOB * (stage->jobs + 1));
+    const char *args[] = { "--isolation", o->isolation, "--max-streams", streams, NULL };
     if (place_program(o, "standbox-mockserver", &server, err) != 0)
         return -1;
     struct host_options options = { .server = buf_cstr(&server), .args = args, .warden = buf_cstr(&stage->warden),

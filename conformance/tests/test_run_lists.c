@@ -24,6 +24,8 @@
 #define NOT_CONFORMANT 1
 #define WRONG_USE 2
 #define NOTHING_SELECTED 77
+/* Each stream is a thread of the server, and sanitizers make threads slow to start. */
+#define FEW "--max-streams=40"
 
 static char *command(const char *program, const char *words)
 {
@@ -203,8 +205,9 @@ static void a_server_of_somebody_elses_is_judged_by_what_a_client_sees(void **st
     (void) state;
     struct host *host;
     struct err err = ERR_INIT;
+    const char *few[] = { FEW, NULL };
     struct host_options options = { .server = program_env("STANDBOX_SERVER"), .warden = program_env("STANDBOX_WARDEN"),
-                                    .ready_ms = 60000 };
+                                    .args = few, .ready_ms = 60000 };
     if (host_start(&host, &options, &err) != 0)
         fail_msg("%s", err.text);
     PROGRAM_RUN right = RUN("--server-only", host_url(host), "--api-key", "any", "--client", REFERENCE);
@@ -224,7 +227,7 @@ static void a_wrong_server_of_somebody_elses_fails(void **state)
     struct err err = ERR_INIT;
     const char *list = write_list("{ \"standbox\": 1, \"name\": \"nines\", \"why\": \"a wrong server\", \"processes\": "
                                   "[{ \"when\": { \"command\": \"exit *\" }, \"run\": { \"exit\": 9 } }] }");
-    const char *args[] = { "--scenario", list, NULL };
+    const char *args[] = { FEW, "--scenario", list, NULL };
     struct host_options options = { .server = program_env("STANDBOX_SERVER"), .warden = program_env("STANDBOX_WARDEN"),
                                     .args = args, .ready_ms = 60000 };
     if (host_start(&host, &options, &err) != 0)

@@ -24,6 +24,7 @@
 #include "base/json.h"
 
 #define DEADLINE_MS 30000
+#define FEW "--max-streams=40"   /* each is a thread, and sanitizers make threads slow to start */
 
 struct program {
     pid_t pid;
@@ -253,7 +254,7 @@ static void what_did_not_fire_is_said_and_fails_a_strict_run(void **state)
         BUF_AUTO line = BUF_INIT;
         BUF_AUTO out = BUF_INIT;
         BUF_AUTO err = BUF_INIT;
-        run(&program, (const char *[]) { "--http=127.0.0.1:0", "--isolation=none", "--scenario", path,
+        run(&program, (const char *[]) { "--http=127.0.0.1:0", "--isolation=none", FEW, "--scenario", path,
             strict ? "--strict" : NULL, NULL }, environ);
         read_text(program.out, &line, true);
         kill(program.pid, SIGTERM);
@@ -286,7 +287,7 @@ static void print_config_is_json_and_keeps_secrets(void **state)
     json_free(json);
 }
 
-static const char *const plain[] = { "--http=127.0.0.1:0", "--isolation=none", NULL };
+static const char *const plain[] = { "--http=127.0.0.1:0", "--isolation=none", FEW, NULL };
 
 static struct cJSON *start_server(struct program *program, const char *const *options, char *const *env)
 {
@@ -400,7 +401,7 @@ static void the_state_folder_is_gone_afterwards(void **state)
     (void) state;
     char folder[] = "/tmp/standbox-test-XXXXXX";
     assert_non_null(mkdtemp(folder));
-    const char *const options[] = { "--http=127.0.0.1:0", "--isolation=none", "--state-dir", folder, NULL };
+    const char *const options[] = { "--http=127.0.0.1:0", "--isolation=none", FEW, "--state-dir", folder, NULL };
     struct program program;
     json_free(start_server(&program, options, environ));
     assert_int_equal(count_entries(folder), 1);
