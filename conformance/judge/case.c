@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "judge/case_priv.h"
 
@@ -27,28 +28,6 @@ struct owned_list {
 };
 
 /* ---- files --------------------------------------------------------------------------------- */
-
-int case_read_file(struct buf *out, const char *path, struct err *err)
-{
-    FILE *file = fopen(path, "re");
-    size_t n;
-    if (file == NULL)
-        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno, "%s", path);
-    do {
-        char *room = buf_reserve(out, 65536);
-        n = room == NULL ? 0 : fread(room, 1, 65536, file);
-        out->len += n;
-    } while (n > 0 && out->len <= JSONC_MAX_BYTES);
-    int failed = ferror(file) ? errno : 0;
-    fclose(file);
-    if (out->data != NULL)
-        out->data[out->len] = '\0';
-    if (failed != 0)
-        return err_set(err, ERR_IO, failed, "read %s", path);
-    if (out->failed)
-        return err_set(err, ERR_NOMEM, 0, "%s", path);
-    return out->len <= JSONC_MAX_BYTES ? 0 : err_set(err, ERR_LIMIT, 0, "%s: more than %zu bytes", path, JSONC_MAX_BYTES);
-}
 
 static bool is_case_file(const char *name)
 {
@@ -200,7 +179,7 @@ static int load_file(struct loader *l, const char *name)
     BUF_AUTO text = BUF_INIT;
     struct doc doc;
     buf_printf(&path, "%s/%s", l->folder, name);
-    if (case_read_file(&text, buf_cstr(&path), l->err) < 0 ||
+    if (file_read(&text, buf_cstr(&path), JSONC_MAX_BYTES, l->err) < 0 ||
         doc_open(&doc, buf_cstr(&path), buf_cstr(&text), text.len, l->err) < 0)
         return -1;
     int result = load_document(l, &doc, name);

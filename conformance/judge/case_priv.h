@@ -164,8 +164,6 @@ struct case_full {
     char *id, *vendor, *area, *file, *scenario, *scenario_name;
 };
 
-/* Append to `out` the text of a file.  ERR_NOT_FOUND, ERR_IO, ERR_LIMIT, ERR_NOMEM. */
-int case_read_file(struct buf *out, const char *path, struct err *err);
 /* Read case `json` of a file into *out, which owns all of it (case_full_free); `scenarios`: the folder of
    scenario files. */
 struct case_full *case_read(const struct reader *r, const char *vendor, const char *area, const char *scenarios,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "judge/case_priv.h"
 #include "judge/show.h"
@@ -114,7 +115,7 @@ static int read_scenario_file(struct case_full *f, const struct reader *r, const
     if (name->valuestring[0] == '/' || strstr(name->valuestring, "..") != NULL)
         return shape_complain(r, name, err, "a path below the folder of scenarios");
     char *path = text_of("%s/%s", folder, name->valuestring);
-    int failed = case_read_file(&text, path, &why) < 0 ? -1 : doc_open(&doc, path, buf_cstr(&text), text.len, &why);
+    int failed = file_read(&text, path, JSONC_MAX_BYTES, &why) < 0 ? -1 : doc_open(&doc, path, buf_cstr(&text), text.len, &why);
     free(path);
     if (failed < 0)
         return shape_complain(r, name, err, "%s", why.text);

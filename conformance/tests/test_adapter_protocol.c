@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "link/protocol.h"
+#include "tests/support/schema_kit.h"
 
 /* ---- the schema ------------------------------------------------------------------------ */
 
@@ -14,24 +15,8 @@ static struct cJSON *schema;
 
 static int read_schema(void **state)
 {
-    const char *fixtures = getenv("STANDBOX_FIXTURES");
-    char path[1000], chunk[4096];
-    BUF_AUTO text = BUF_INIT;
-    struct err err = ERR_INIT;
-    size_t n;
     (void) state;
-    if (fixtures == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/schema/adapter.schema.json", fixtures);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return -1;
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        buf_add(&text, chunk, n);
-    fclose(file);
-    schema = json_parse(buf_cstr(&text), text.len, &err);
-    if (schema == NULL)
-        print_error("%s: %s\n", path, err.text);
+    schema = schema_read("adapter.schema.json");
     return schema == NULL ? -1 : 0;
 }
 
@@ -40,25 +25,6 @@ static int free_schema(void **state)
     (void) state;
     json_free(schema);
     return 0;
-}
-
-static const struct cJSON *definition(const char *name)
-{
-    const struct cJSON *found = json_get(json_get(schema, "$defs"), name);
-    if (found == NULL)
-        fail_msg("the schema has no $defs/%s", name);
-    return found;
-}
-
-static bool has_text(const struct cJSON *list, const char *text)
-{
-    const struct cJSON *item;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* ---- a reader of schemas, as far as ours go --------------------------------------------- */
@@ -157,7 +123,7 @@ static bool fits_reference(const struct cJSON *node, const struct cJSON *referen
 {
     static const char prefix[] = "#/$defs/";
     assert_memory_equal(reference->valuestring, prefix, strlen(prefix));
-    return fits(node, definition(reference->valuestring + strlen(prefix)));
+    return fits(node, schema_definition(schema, reference->valuestring + strlen(prefix)));
 }
 
 static bool fits_minimum(const struct cJSON *node, const struct cJSON *limit)
@@ -177,7 +143,7 @@ static bool fits_const(const struct cJSON *node, const struct cJSON *value)
 
 static bool fits_enum(const struct cJSON *node, const struct cJSON *values)
 {
-    return cJSON_IsString(node) && has_text(values, node->valuestring);
+    return cJSON_IsString(node) && schema_lists(values, node->valuestring);
 }
 
 static bool fits(const struct cJSON *node, const struct cJSON *rule)
@@ -216,7 +182,7 @@ static void both_name_the_same_members(void **state)
     (void) state;
     for (size_t i = 0; i < protocol_word_count; i++) {
         const struct word *word = protocol_words[i];
-        const struct cJSON *node = definition(word->name), *properties = json_get(node, "properties");
+        const struct cJSON *node = schema_definition(schema, word->name), *properties = json_get(node, "properties");
         bool is_line = json_get(properties, "type") != NULL && json_get(json_get(properties, "type"), "const") != NULL;
         int required = is_line ? 1 : 0;
         if ((size_t) cJSON_GetArraySize(properties) != word->count + (is_line ? 1 : 0))
@@ -225,7 +191,7 @@ static void both_name_the_same_members(void **state)
         for (size_t k = 0; k < word->count; k++) {
             if (json_get(properties, word->members[k].name) == NULL)
                 fail_msg("%s: the schema lacks \"%s\"", word->name, word->members[k].name);
-            if (has_text(json_get(node, "required"), word->members[k].name) != word->members[k].required)
+            if (schema_lists(json_get(node, "required"), word->members[k].name) != word->members[k].required)
                 fail_msg("%s: \"%s\" is required in only one of both", word->name, word->members[k].name);
             required += word->members[k].required;
         }
@@ -236,8 +202,8 @@ static void both_name_the_same_members(void **state)
 static void both_name_the_same_operations(void **state)
 {
     (void) state;
-    const struct cJSON *ops = json_get(definition("op"), "enum"), *values = json_get(schema, "x-values");
-    const struct cJSON *capabilities = json_get(definition("capability"), "examples");
+    const struct cJSON *ops = json_get(schema_definition(schema, "op"), "enum"), *values = json_get(schema, "x-values");
+    const struct cJSON *capabilities = json_get(schema_definition(schema, "capability"), "examples");
     size_t fine = 0, with_value = 0;
     assert_int_equal(cJSON_GetArraySize(ops), protocol_op_count);
     for (size_t i = 0; i < protocol_op_count; i++) {
@@ -247,13 +213,13 @@ static void both_name_the_same_operations(void **state)
             snprintf(reference, sizeof reference, "#/$defs/%s", op->value->name);
         with_value += op->value != NULL;
         const struct cJSON *node = json_get(json_get(values, op->name), "$ref");
-        if (!has_text(ops, op->name) || !has_text(capabilities, op->name) ||
+        if (!schema_lists(ops, op->name) || !schema_lists(capabilities, op->name) ||
             strcmp(node == NULL ? "" : node->valuestring, reference) != 0)
             fail_msg("%s: not the same in the schema", op->name);
     }
     assert_int_equal(cJSON_GetArraySize(values), with_value);
     for (; protocol_fine_capabilities[fine] != NULL; fine++) {
-        if (!has_text(capabilities, protocol_fine_capabilities[fine]))
+        if (!schema_lists(capabilities, protocol_fine_capabilities[fine]))
             fail_msg("the schema lacks the capability %s", protocol_fine_capabilities[fine]);
     }
     assert_int_equal(cJSON_GetArraySize(capabilities), protocol_op_count + fine);
@@ -385,10 +351,10 @@ static void what_we_send_is_what_the_schema_says(void **state)
 {
     (void) state;
     struct cJSON *run = make_run(3, 10), *hello = cJSON_Parse("{\"type\":\"hello\",\"version\":1}");
-    assert_true(fits(run, definition("run")));
-    assert_true(fits(hello, definition("suite_hello")));
+    assert_true(fits(run, schema_definition(schema, "run")));
+    assert_true(fits(hello, schema_definition(schema, "suite_hello")));
     cJSON_DeleteItemFromObject(run, "client");
-    assert_false(fits(run, definition("run")));
+    assert_false(fits(run, schema_definition(schema, "run")));
     json_free(run);
     cJSON_Delete(hello);
 }

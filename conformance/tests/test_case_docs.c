@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "judge/case_priv.h"
 #include "judge/pattern_priv.h"
 
@@ -20,7 +21,7 @@ static int read_page(void **state)
     struct err err = ERR_INIT;
     (void) state;
     snprintf(path, sizeof path, "%s/../docs/cases.md", fixtures == NULL ? "." : fixtures);
-    if (case_read_file(&page, path, &err) == 0)
+    if (file_read(&page, path, JSONC_MAX_BYTES, &err) == 0)
         return 0;
     print_error("%s\n", err.text);
     return -1;
@@ -191,7 +192,7 @@ static void the_protocol_has_the_same_words(void **state)
     BUF_AUTO text = BUF_INIT;
     (void) state;
     snprintf(path, sizeof path, "%s/../sdk-shim/PROTOCOL.md", fixtures == NULL ? "." : fixtures);
-    if (case_read_file(&text, path, &err) < 0)
+    if (file_read(&text, path, JSONC_MAX_BYTES, &err) < 0)
         fail_msg("%s", err.text);
     for (size_t i = 0; i < steps_op_count; i++) {
         char row[60];

@@ -1,5 +1,6 @@
 /* The published schema and the tables of the loader name the same members, operations and words. */
 #include "tests/support/judge_kit.h"
+#include "tests/support/schema_kit.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -11,18 +12,7 @@
 
 static int read_schema(void **state)
 {
-    const char *fixtures = getenv(FIXTURES);
-    char path[1000];
-    BUF_AUTO text = BUF_INIT;
-    struct err err = ERR_INIT;
-    if (fixtures == NULL) {
-        print_error("%s is not set\n", FIXTURES);
-        return -1;
-    }
-    snprintf(path, sizeof path, "%s/schema/case.schema.json", fixtures);
-    *state = case_read_file(&text, path, &err) < 0 ? NULL : json_parse(text.data, text.len, &err);
-    if (*state == NULL)
-        print_error("%s: %s\n", path, err.text);
+    *state = schema_read("case.schema.json");
     return *state == NULL ? -1 : 0;
 }
 
@@ -30,25 +20,6 @@ static int free_schema(void **state)
 {
     json_free(*state);
     return 0;
-}
-
-static const struct cJSON *definition(void **state, const char *name)
-{
-    const struct cJSON *found = json_get(json_get(*state, "$defs"), name);
-    if (found == NULL)
-        fail_msg("the schema has no $defs/%s", name);
-    return found;
-}
-
-static bool has_text(const struct cJSON *list, const char *text)
-{
-    const struct cJSON *item;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* Is `property` the definition `name`, or one of the forms that the kind has of its own? */
@@ -78,7 +49,7 @@ static void same_shape(const struct cJSON *node, const struct shape *shape)
         const struct cJSON *property = json_get(properties, member->name);
         if (property == NULL)
             fail_msg("%s: the schema lacks \"%s\"", shape->name, member->name);
-        if (has_text(required, member->name) != member->required)
+        if (schema_lists(required, member->name) != member->required)
             fail_msg("%s: \"%s\" is required in only one of both", shape->name, member->name);
         check_kind(member->name, property, member->kind);
         needed += member->required;
@@ -90,7 +61,7 @@ static void same_shape(const struct cJSON *node, const struct shape *shape)
 static void objects_have_the_same_members(void **state)
 {
     for (size_t i = 0; i < case_shape_count; i++)
-        same_shape(definition(state, case_shapes[i]->name), case_shapes[i]);
+        same_shape(schema_definition(*state, case_shapes[i]->name), case_shapes[i]);
 }
 
 /* ---- steps --------------------------------------------------------------------------------- */
@@ -112,17 +83,17 @@ static void same_op(const struct cJSON *node, const struct step_op *op)
     if (cJSON_GetArraySize(properties) != count)
         fail_msg("%s: the schema has %d members, the loader %d", op->name, cJSON_GetArraySize(properties), count);
     assert_int_equal(cJSON_GetArraySize(required), 2 + (op->required != NULL));
-    assert_true(op->required == NULL || has_text(required, op->required));
+    assert_true(op->required == NULL || schema_lists(required, op->required));
     assert_true((json_get(node, "oneOf") != NULL) == (op->one_of[0] != NULL));
 }
 
 static void operations_have_the_same_arguments(void **state)
 {
-    const struct cJSON *forms = json_get(definition(state, "step"), "anyOf");
+    const struct cJSON *forms = json_get(schema_definition(*state, "step"), "anyOf");
     for (size_t i = 0; i < steps_op_count; i++) {
         char name[60];
         snprintf(name, sizeof name, "step_%s", steps_ops[i].name);
-        same_op(definition(state, name), &steps_ops[i]);
+        same_op(schema_definition(*state, name), &steps_ops[i]);
         snprintf(name, sizeof name, "#/$defs/step_%s", steps_ops[i].name);
         assert_string_equal(kit_text(cJSON_GetArrayItem(forms, (int) i), "$ref"), name);
     }
@@ -133,7 +104,7 @@ static void operations_have_the_same_arguments(void **state)
 
 static void actions_are_the_same(void **state)
 {
-    const struct cJSON *forms = json_get(definition(state, "action"), "anyOf"), *form;
+    const struct cJSON *forms = json_get(schema_definition(*state, "action"), "anyOf"), *form;
     assert_int_equal(cJSON_GetArraySize(forms), (int) case_action_shape_count);
     cJSON_ArrayForEach(form, forms)
     {
@@ -148,7 +119,7 @@ static void actions_are_the_same(void **state)
 
 static void operators_are_the_same(void **state)
 {
-    const struct cJSON *properties = json_get(definition(state, "operators"), "properties");
+    const struct cJSON *properties = json_get(schema_definition(*state, "operators"), "properties");
     assert_int_equal(cJSON_GetArraySize(properties), (int) pattern_op_count);
     for (size_t i = 0; i < pattern_op_count; i++) {
         if (json_get(properties, pattern_ops[i].name) == NULL)
@@ -157,7 +128,7 @@ static void operators_are_the_same(void **state)
     const struct cJSON *types = json_get(json_get(properties, "$type"), "enum");
     assert_int_equal(cJSON_GetArraySize(types), PATTERN_TYPES);
     for (size_t i = 0; i < PATTERN_TYPES; i++)
-        assert_true(has_text(types, pattern_types[i]));
+        assert_true(schema_lists(types, pattern_types[i]));
 }
 
 /* A case with `word` between `before` and `after`. */
@@ -192,7 +163,7 @@ static void words_are_taken(const struct cJSON *words, const char *before, const
 
 static void words_are_the_same(void **state)
 {
-    const struct cJSON *properties = json_get(definition(state, "case"), "properties");
+    const struct cJSON *properties = json_get(schema_definition(*state, "case"), "properties");
     words_are_taken(json_get(json_get(properties, "tag"), "enum"), CASE_WITH_TAG, "'}");
     words_are_taken(json_get(json_get(properties, "severity"), "enum"), CASE_WITH("'severity': '"), "'}");
     words_are_taken(json_get(json_get(json_get(properties, "journal"), "items"), "enum"), CASE_WITH("'journal': ['"),

@@ -222,12 +222,12 @@ static void complaints_about_a_file_begin_with_its_path(void **state)
     }
 }
 
-static void a_file_that_is_not_there_is_an_error_of_the_system(void **state)
+static void a_file_that_is_not_there_is_not_found(void **state)
 {
     (void) state;
     struct err err = ERR_INIT;
     assert_null(results_read("/nowhere/results.json", &err));
-    assert_int_equal(err.code, ERR_IO);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
     assert_string_equal(err.text, "/nowhere/results.json: No such file or directory");
 }
 
@@ -261,7 +261,7 @@ int main(void)
         cmocka_unit_test(complaints_show_hostile_text_as_escapes),
         cmocka_unit_test_setup_teardown(a_file_is_read, make_path, drop_path),
         cmocka_unit_test_setup_teardown(complaints_about_a_file_begin_with_its_path, make_path, drop_path),
-        cmocka_unit_test(a_file_that_is_not_there_is_an_error_of_the_system),
+        cmocka_unit_test(a_file_that_is_not_there_is_not_found),
         cmocka_unit_test(numbers_in_ids_are_ordered_as_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

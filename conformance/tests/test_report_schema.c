@@ -13,26 +13,11 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "report/shapes.h"
+#include "tests/support/schema_kit.h"
 
 static int read_schema(void **state)
 {
-    const char *fixtures = getenv("STANDBOX_FIXTURES");
-    char path[1000], chunk[4096];
-    BUF_AUTO text = BUF_INIT;
-    struct err err = ERR_INIT;
-    size_t n;
-    if (fixtures == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/schema/results.schema.json", fixtures);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return -1;
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        buf_add(&text, chunk, n);
-    fclose(file);
-    *state = json_parse(text.data, text.len, &err);
-    if (*state == NULL)
-        print_error("%s: %s\n", path, err.text);
+    *state = schema_read("results.schema.json");
     return *state == NULL ? -1 : 0;
 }
 
@@ -40,17 +25,6 @@ static int free_schema(void **state)
 {
     json_free(*state);
     return 0;
-}
-
-static bool has_text(const cJSON *list, const char *text)
-{
-    const cJSON *item;
-    cJSON_ArrayForEach(item, list)
-    {
-        if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
-            return true;
-    }
-    return false;
 }
 
 /* What a member's schema says it is: "string", "array" ...; of one that may be null, too, the other word. */
@@ -85,7 +59,7 @@ static void compare_words(const cJSON *node, const struct member *m)
     const cJSON *words = json_get(node, "enum");
     int count = 0;
     for (; m->words != NULL && m->words[count] != NULL; count++) {
-        if (!has_text(words, m->words[count]))
+        if (!schema_lists(words, m->words[count]))
             fail_msg("%s: the schema lacks the word %s", m->name, m->words[count]);
     }
     /* null is one more where the member may be absent. */
@@ -113,7 +87,7 @@ static size_t compare(const cJSON *schema, const cJSON *node, const struct membe
         const cJSON *property = json_get(properties, m->name);
         if (property == NULL)
             fail_msg("%s: the schema lacks \"%s\"", name, m->name);
-        if (has_text(required, m->name) != m->is_needed)
+        if (schema_lists(required, m->name) != m->is_needed)
             fail_msg("%s: \"%s\" is required in only one of both", name, m->name);
         if (json_get(property, "description") == NULL)
             fail_msg("%s: \"%s\" has no description", name, m->name);

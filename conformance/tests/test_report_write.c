@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "report/report.h"
 #include "tests/support/report_sample.h"
@@ -58,13 +59,9 @@ static int drop_folder(void **state)
 
 static void read_file(const char *path, struct buf *out)
 {
-    FILE *file = fopen(path, "r");
-    char chunk[4096];
-    size_t n;
-    assert_non_null(file);
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        buf_add(out, chunk, n);
-    fclose(file);
+    struct err err = ERR_INIT;
+    if (file_read(out, path, (size_t) 64 << 20, &err) != 0)
+        fail_msg("%s", err.text);
 }
 
 static void each_format_is_written_as_it_is_rendered(void **state)

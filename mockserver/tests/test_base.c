@@ -6,11 +6,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 
 static void an_error_carries_code_errno_and_text(void **state)
 {
@@ -66,6 +68,33 @@ static void a_buffer_grows_and_always_ends_in_nul(void **state)
     assert_memory_equal(b.data, "a\0b", 4);
 }
 
+static void a_file_is_read_whole_or_the_error_names_it(void **state)
+{
+    (void) state;
+    BUF_AUTO out = BUF_INIT;
+    struct err err = ERR_INIT;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    for (int i = 0; i < 200000; i++)
+        assert_int_not_equal(fputc(i % 251, file), EOF);
+    rewind(file);
+    assert_int_equal(file_read_stream(&out, file, "bytes", 200000, &err), 0);
+    assert_int_equal(out.len, 200000);
+    for (size_t i = 0; i < out.len; i++)
+        assert_int_equal((unsigned char) out.data[i], i % 251);
+    rewind(file);
+    assert_int_equal(file_read_stream(&out, file, "bytes", 399999, &err), -1);
+    assert_int_equal(err.code, ERR_LIMIT);
+    assert_non_null(strstr(err.text, "bytes"));
+    fclose(file);
+    assert_int_equal(file_read(&out, "/no/such/file", 10, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(err.text, "/no/such/file"));
+    assert_int_equal(file_read(&out, "/", (size_t) 1 << 30, &err), -1);   /* a folder opens, and cannot be read */
+    assert_int_equal(err.code, ERR_IO);
+    assert_int_equal(err.errnum, EISDIR);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -74,6 +103,7 @@ int main(void)
         cmocka_unit_test(a_long_text_is_cut_and_not_overrun),
         cmocka_unit_test(every_code_has_a_name),
         cmocka_unit_test(a_buffer_grows_and_always_ends_in_nul),
+        cmocka_unit_test(a_file_is_read_whole_or_the_error_names_it),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

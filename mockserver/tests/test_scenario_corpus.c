@@ -11,21 +11,11 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
+
+#define FILE_MAX ((size_t) 64 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static bool read_whole(const char *path, struct buf *out)
-{
-    char chunk[65536];
-    size_t n;
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return false;
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        buf_add(out, chunk, n);
-    fclose(file);
-    return !out->failed;
-}
 
 static void every_file_of_the_corpus_is_survived(void **state)
 {
@@ -42,7 +32,7 @@ static void every_file_of_the_corpus_is_survived(void **state)
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/scenario/%s", corpus, entry->d_name);
-        assert_true(read_whole(path, &text));
+        assert_int_equal(file_read(&text, path, FILE_MAX, NULL), 0);
         assert_int_equal(LLVMFuzzerTestOneInput((const uint8_t *) buf_cstr(&text), text.len), 0);
         files++;
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "puppet/steps.h"
 #include "scenario/fault.h"
 #include "scenario/reader.h"
@@ -18,23 +19,21 @@
 
 #define FENCE     "```"
 #define CELLS_MAX 8
+#define PAGE_MAX  ((size_t) 4 << 20)
 
 static struct buf page;
 
 static int read_page(void **state)
 {
     const char *fixtures = getenv("STANDBOX_FIXTURES");
-    char path[1000], chunk[4096];
-    size_t n;
+    char path[1000];
+    struct err err = ERR_INIT;
     (void) state;
     snprintf(path, sizeof path, "%s/../docs/scenarios.md", fixtures != NULL ? fixtures : ".");
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return -1;
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        buf_add(&page, chunk, n);
-    fclose(file);
-    return page.failed || page.len == 0 ? -1 : 0;
+    if (file_read(&page, path, PAGE_MAX, &err) == 0 && page.len > 0)
+        return 0;
+    print_error("%s: %s\n", path, err.text);
+    return -1;
 }
 
 static int free_page(void **state)

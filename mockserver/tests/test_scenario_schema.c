@@ -11,29 +11,24 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "base/jsonc.h"
 #include "scenario/fault.h"
 #include "scenario/reader.h"
 
 static int read_schema(void **state)
 {
     const char *fixtures = getenv("STANDBOX_FIXTURES");
-    char path[1000], chunk[4096];
+    BUF_AUTO path = BUF_INIT;
     BUF_AUTO text = BUF_INIT;
     struct err err = ERR_INIT;
-    size_t n;
-    if (fixtures == NULL)
-        return -1;
-    snprintf(path, sizeof path, "%s/schema/scenario.schema.json", fixtures);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return -1;
-    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
-        buf_add(&text, chunk, n);
-    fclose(file);
-    *state = json_parse(text.data, text.len, &err);
+    buf_printf(&path, "%s/schema/scenario.schema.json", fixtures != NULL ? fixtures : "STANDBOX_FIXTURES is not set: .");
+    *state = NULL;
+    if (file_read(&text, buf_cstr(&path), JSONC_MAX_BYTES, &err) == 0)
+        *state = json_parse(buf_cstr(&text), text.len, &err);
     if (*state == NULL)
-        print_error("%s: %s\n", path, err.text);
+        print_error("%s: %s\n", buf_cstr(&path), err.text);
     return *state == NULL ? -1 : 0;
 }
 
