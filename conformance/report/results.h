@@ -81,8 +81,8 @@ size_t results_area_length(const char *case_id);
 int results_check(const struct cJSON *doc, struct err *err);
 
 /*
- * Read and check a file ("-": standard input).  Returns the tree (free with json_free), or NULL with ERR_NOT_FOUND, ERR_IO,
- * ERR_INVALID or ERR_LIMIT, the path first: "a.json: 3:14: ...", "a.json: /results/3/verdict: ...".
+ * Read and check a file ("-": standard input).  Returns the tree (free with json_free), or NULL with ERR_NOT_FOUND,
+ * ERR_IO, ERR_INVALID or ERR_LIMIT, the path first: "a.json: 3:14: ...", "a.json: /results/3/verdict: ...".
  */
 struct cJSON *results_read(const char *path, struct err *err);
 
