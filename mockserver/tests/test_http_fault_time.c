@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -243,6 +244,24 @@ static void waiting_ends_when_the_server_stops(void **state)
 
 #define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, faulty_setup, faulty_teardown)
 
+static void time_that_passes_as_soon_as_a_fault_has_fired_counts(void **state)
+{
+    static const char *const faults[] = { "\"fault\": { \"kind\": \"first_byte_delay\", \"ms\": 60000 }",
+                                          "\"fault\": { \"kind\": \"stall\", \"ms\": 60000 }" };
+    (void) state;
+    atomic_store(&faulty_site.jump_ms, 60000);
+    for (size_t i = 0; i < COUNT(faults); i++) {
+        HTTP_CLIENT c = HTTP_CLIENT_INIT;
+        HTTP_ANSWER a = { 0 };
+        faulty_must_arm(NULL, faults[i]);
+        ask(&c, "/whole");
+        assert_int_equal(http_client_answer(&c, &a, false), 0);
+        assert_int_equal(a.status, 200);
+        assert_fired(1);
+    }
+    atomic_store(&faulty_site.jump_ms, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +273,7 @@ int main(void)
         WITH_SITE(waiting_ends_with_a_client_that_resets),
         WITH_SITE(endless_silence_ends_with_a_client_that_closes),
         WITH_SITE(endless_silence_is_kept_for_a_client_that_only_reads),
+        WITH_SITE(time_that_passes_as_soon_as_a_fault_has_fired_counts),
         cmocka_unit_test(waiting_ends_when_the_server_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,24 +75,28 @@ static int stay_silent(struct http_exchange *hx)
 /* ---- one function a kind ---------------------------------------------------------------- */
 
 
-static int wait_ms(struct http_exchange *hx, int64_t ms)
+/* The wait has begun when the fault is said to have fired: who waits for that may let time pass at once. */
+static int fire_and_wait(struct http_exchange *hx, int64_t ms)
 {
     struct clock *clock = hx->x.strike->clock;
-    bool has_come = clock_sleep_until(clock, clock_deadline(clock, ms), fault_is_interrupted, hx);
+    int64_t due_ms = clock_deadline(clock, ms);
+    strike_fired(hx->x.strike);
+    bool has_come = clock_sleep_until(clock, due_ms, fault_is_interrupted, hx);
     return has_come ? 0 : exchange_lose_client(hx);
 }
 
 static int delay_first_byte(struct http_exchange *hx)
 {
-    strike_fired(hx->x.strike);
-    return wait_ms(hx, strike_delay_ms(hx->x.strike));
+    return fire_and_wait(hx, strike_delay_ms(hx->x.strike));
 }
 
 static int stall(struct http_exchange *hx)
 {
     int64_t ms = hx->x.strike->fault->ms;
+    if (ms > 0)
+        return fire_and_wait(hx, ms);
     strike_fired(hx->x.strike);
-    return ms == 0 ? stay_silent(hx) : wait_ms(hx, ms);
+    return stay_silent(hx);
 }
 
 /* It fires with its first byte. */

@@ -219,6 +219,14 @@ static void answer(struct exchange *x)
     }
 }
 
+static void jump(void *arg)
+{
+    struct faulty *f = arg;
+    int64_t ms = atomic_load(&f->jump_ms);
+    if (ms > 0)
+        clock_advance(f->clock, ms);
+}
+
 /* As op_begin does. */
 static void arm(struct faulty *f, struct exchange *x, struct strike *strike)
 {
@@ -234,6 +242,8 @@ static void arm(struct faulty *f, struct exchange *x, struct strike *strike)
         return;
     }
     strike_arm(strike, match, &ticket, clock, FACTS_BEFORE);
+    strike->on_fired = jump;
+    strike->arg = f;
     x->strike = strike;
     x->on_strike = expire_token;
     if (strike->fault->kind == FAULT_EMPTY_RESPONSE)

@@ -17,6 +17,8 @@
 #define STANDBOX_TESTS_HTTP_FAULTY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/clock.h"
 #include "scenario/match.h"
@@ -43,6 +45,7 @@ struct faulty {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct clock *clock;         /* lock; frozen */
+    _Atomic int64_t jump_ms;     /* time moves on by this in the moment in which a fault is said to have fired */
     struct match *match;         /* lock */
     unsigned begun, finished;    /* lock */
     bool is_released;            /* lock */
