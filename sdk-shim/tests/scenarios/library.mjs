@@ -117,6 +117,14 @@ export function scenario(name, claim, work) {
   });
 }
 
+// The same events; each that is taken is put into `seen`.
+export async function* noting(events, seen) {
+  for await (const event of events) {
+    seen.push(event);
+    yield event;
+  }
+}
+
 // All events until the stream ends or breaks, and what broke it.
 export async function drain(events) {
   const got = [];
