@@ -304,7 +304,6 @@ static const struct row table[] = {
     { "pairs", "FILE", TEXT(pairs),
       "kills: run only these mutants with these cases; all cases need one, and all mutants" },
     { "record-pairs", "FILE", TEXT(record_pairs), "kills: write who kills whom as such a list" },
-    { "open", "FILE", TEXT(open), "kills: mutants and cases of which it is known that nothing proves them yet" },
     { "verbose", NULL, CALL(apply_verbose), "say every case" },
     { "quiet", NULL, CALL(apply_quiet), "say only failures and the sum" },
     { "version", NULL, CALL(apply_version), "print the version and exit" },

@@ -43,7 +43,7 @@ struct options {
     unsigned shard, shards;            /* 1/1 */
     const char *reports[REPORT_FORMATS];   /* files; "-": stdout; NULL: none */
     const char *record_failures;
-    const char *pairs, *record_pairs, *open;   /* of kills */
+    const char *pairs, *record_pairs;   /* of kills */
     const char *explain;
     const char *server;                /* admin URL's server; NULL: start one */
     const char *admin_token;

@@ -12,7 +12,6 @@
 #include <cjson/cJSON.h>
 
 #include "base/json.h"
-#include "cli/lines.h"
 #include "commands/clients.h"
 #include "commands/commands.h"
 #include "commands/pairs.h"
@@ -95,59 +94,28 @@ static int add_all(struct clients *clients, const struct stage *stage, struct er
     return clients->count > 2 ? 0 : err_set(err, ERR_INVALID, 0, "the client lists no mutants");
 }
 
-/* ---- what is not proven yet -------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------- */
 
-struct open_list {
-    struct wildcards subjects;   /* mutants and cases, by name */
-};
-
-static int take_open(void *arg, char *line, const char *place, struct err *err)
+static int judge_kills(const struct kills *kills)
 {
-    struct open_list *open = arg;
-    return wildcards_add(&open->subjects, line, place, err);
-}
-
-/* How many findings are not on the list; those are said.  The others count as used. */
-static size_t tell_findings(const struct kills *kills, struct open_list *open)
-{
-    size_t unlisted = 0;
-    for (size_t i = 0; i < kills_finding_count(kills); i++) {
+    size_t count = kills_finding_count(kills);
+    for (size_t i = 0; i < count; i++) {
         const struct kill_finding *f = kills_finding(kills, i);
-        if (wildcards_match(&open->subjects, f->subject))
-            continue;
         fprintf(stderr, "%s  %s: %s\n", kill_finding_name(f->kind), f->subject, f->text);
-        unlisted++;
     }
-    return unlisted;
-}
-
-static int judge_kills(const struct kills *kills, struct open_list *open)
-{
-    size_t all = kills_finding_count(kills), unlisted = tell_findings(kills, open);
-    const struct wildcard_row *stale = wildcards_unused(&open->subjects);
-    if (stale != NULL)
-        complain("%s: \"%s\" is proven: take it out of the list", stale->place, stale->pattern);
-    fprintf(stderr, "%zu mutants, %zu cases, %zu findings", kills_mutant_count(kills), kills_case_count(kills), all);
-    fprintf(stderr, all > unlisted ? ", %zu of them listed as open\n" : "\n", all - unlisted);
-    return unlisted > 0 || stale != NULL ? EXIT_NOT_CONFORMANT : EXIT_CONFORMANT;
+    fprintf(stderr, "%zu mutants, %zu cases, %zu findings\n", kills_mutant_count(kills), kills_case_count(kills), count);
+    return count > 0 ? EXIT_NOT_CONFORMANT : EXIT_CONFORMANT;
 }
 
 static int finish(const struct stage *stage, const cJSON *document)
 {
     struct err err = ERR_INIT;
-    struct open_list open = { { NULL, 0 } };
     const struct options *o = stage->options;
-    if (o->open != NULL && lines_read(o->open, take_open, &open, &err) != 0) {
-        complain("--open: %s", err.text);
-        wildcards_fini(&open.subjects);
-        return EXIT_WRONG_USE;
-    }
     struct kills *kills = kills_new(document, &err);
-    int code = kills != NULL ? judge_kills(kills, &open) : EXIT_HARNESS;
+    int code = kills != NULL ? judge_kills(kills) : EXIT_HARNESS;
     if (kills == NULL)
         complain("%s", err.text);
     kills_free(kills);
-    wildcards_fini(&open.subjects);
     int report_code = reports_write(o, document);
     if (o->record_pairs != NULL && pairs_record(document, o->record_pairs, &err) != 0) {
         complain("--record-pairs: %s", err.text);

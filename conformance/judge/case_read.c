@@ -115,7 +115,9 @@ static int read_scenario_file(struct case_full *f, const struct reader *r, const
     if (name->valuestring[0] == '/' || strstr(name->valuestring, "..") != NULL)
         return shape_complain(r, name, err, "a path below the folder of scenarios");
     char *path = text_of("%s/%s", folder, name->valuestring);
-    int failed = file_read(&text, path, JSONC_MAX_BYTES, &why) < 0 ? -1 : doc_open(&doc, path, buf_cstr(&text), text.len, &why);
+    int failed = file_read(&text, path, JSONC_MAX_BYTES, &why);
+    if (failed == 0)
+        failed = doc_open(&doc, path, buf_cstr(&text), text.len, &why);
     free(path);
     if (failed < 0)
         return shape_complain(r, name, err, "%s", why.text);

@@ -242,8 +242,6 @@ static void waiting_ends_when_the_server_stops(void **state)
     }
 }
 
-#define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, faulty_setup, faulty_teardown)
-
 static void time_that_passes_as_soon_as_a_fault_has_fired_counts(void **state)
 {
     static const char *const faults[] = { "\"fault\": { \"kind\": \"first_byte_delay\", \"ms\": 60000 }",
@@ -261,6 +259,8 @@ static void time_that_passes_as_soon_as_a_fault_has_fired_counts(void **state)
     }
     atomic_store(&faulty_site.jump_ms, 0);
 }
+
+#define WITH_SITE(f) cmocka_unit_test_setup_teardown(f, faulty_setup, faulty_teardown)
 
 int main(void)
 {

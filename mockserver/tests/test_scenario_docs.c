@@ -32,7 +32,7 @@ static int read_page(void **state)
     snprintf(path, sizeof path, "%s/../docs/scenarios.md", fixtures != NULL ? fixtures : ".");
     if (file_read(&page, path, PAGE_MAX, &err) == 0 && page.len > 0)
         return 0;
-    print_error("%s: %s\n", path, err.text);
+    print_error("%s\n", page.len == 0 && err.code == ERR_NONE ? "the page is empty" : err.text);
     return -1;
 }
 

@@ -23,12 +23,13 @@ static int read_schema(void **state)
     BUF_AUTO path = BUF_INIT;
     BUF_AUTO text = BUF_INIT;
     struct err err = ERR_INIT;
-    buf_printf(&path, "%s/schema/scenario.schema.json", fixtures != NULL ? fixtures : "STANDBOX_FIXTURES is not set: .");
+    buf_printf(&path, "%s/schema/scenario.schema.json", fixtures != NULL ? fixtures : ".");
     *state = NULL;
-    if (file_read(&text, buf_cstr(&path), JSONC_MAX_BYTES, &err) == 0)
-        *state = json_parse(buf_cstr(&text), text.len, &err);
+    if (file_read(&text, buf_cstr(&path), JSONC_MAX_BYTES, &err) == 0 &&
+        (*state = json_parse(buf_cstr(&text), text.len, &err)) == NULL)
+        err_wrap(&err, "%s", buf_cstr(&path));
     if (*state == NULL)
-        print_error("%s: %s\n", buf_cstr(&path), err.text);
+        print_error("%s%s\n", err.text, fixtures != NULL ? "" : " (STANDBOX_FIXTURES is not set)");
     return *state == NULL ? -1 : 0;
 }
 

@@ -21,12 +21,13 @@ struct cJSON *schema_read(const char *file)
     BUF_AUTO path = BUF_INIT;
     BUF_AUTO text = BUF_INIT;
     struct err err = ERR_INIT;
-    buf_printf(&path, "%s/schema/%s", fixtures != NULL ? fixtures : "STANDBOX_FIXTURES is not set: .", file);
+    buf_printf(&path, "%s/schema/%s", fixtures != NULL ? fixtures : ".", file);
     struct cJSON *schema = NULL;
-    if (file_read(&text, buf_cstr(&path), MAX_BYTES, &err) == 0)
-        schema = json_parse(buf_cstr(&text), text.len, &err);
+    if (file_read(&text, buf_cstr(&path), MAX_BYTES, &err) == 0 &&
+        (schema = json_parse(buf_cstr(&text), text.len, &err)) == NULL)
+        err_wrap(&err, "%s", buf_cstr(&path));
     if (schema == NULL)
-        print_error("%s: %s\n", buf_cstr(&path), err.text);
+        print_error("%s%s\n", err.text, fixtures != NULL ? "" : " (STANDBOX_FIXTURES is not set)");
     return schema;
 }
 
