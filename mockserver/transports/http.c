@@ -1,6 +1,5 @@
 #include "transports/http.h"
 
-#include <arpa/inet.h>
 #include <civetweb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -104,27 +103,12 @@ void http_set_callbacks(struct mg_callbacks *callbacks)
 static int check_config(struct http_server *server, struct err *err)
 {
     struct http_config *config = &server->config;
-    char bare[64] = "";
-    size_t len = strlen(config->address);
-    if (config->address[0] == '[' && len > 2 && len < sizeof bare && config->address[len - 1] == ']')
-        memcpy(bare, config->address + 1, len - 2);
-    bool is_v4 = inet_pton(AF_INET, config->address, &server->v4) == 1;
-    bool is_v6 = !is_v4 && inet_pton(AF_INET6, bare, &server->v6) == 1;
-    if (!is_v4 && !is_v6)
-        return err_set(err, ERR_INVALID, 0, "%s is not an address such as 127.0.0.1", config->address);
-    if (is_v6 && !mg_check_feature(MG_FEATURES_IPV6))   /* Debian's has none */
+    if (address_parse(&server->address, config->address, config->port, config->allow_remote, err) < 0)
+        return -1;
+    if (!server->address.is_v4 && !mg_check_feature(MG_FEATURES_IPV6))   /* Debian's has none */
         return err_set(err, ERR_UNSUPPORTED, 0, "%s: this civetweb was built without IPv6", config->address);
-    if (config->port < 0 || config->port > 65535)
-        return err_set(err, ERR_INVALID, 0, "%d is not a port", config->port);
     if (config->max_streams == 0 || config->max_streams > MAX_STREAMS)
         return err_set(err, ERR_INVALID, 0, "the number of streams must be from 1 to %d", MAX_STREAMS);
-    bool is_loopback = is_v4 ? ntohl(server->v4.s_addr) >> 24 == 127 : IN6_IS_ADDR_LOOPBACK(&server->v6);
-    if (!is_loopback && !config->allow_remote)
-        return err_set(err, ERR_INVALID, 0, "%s can be reached from outside: that needs --allow-remote",
-                       config->address);
-    server->is_v4 = is_v4;
-    server->wildcard = is_v4 ? server->v4.s_addr == 0 : IN6_IS_ADDR_UNSPECIFIED(&server->v6);
-    snprintf(server->address_text, sizeof server->address_text, "%s", config->address);
     return 0;
 }
 
@@ -132,21 +116,19 @@ bool http_is_bound_to(const struct http_server *server, int fd, int port)
 {
     union { struct sockaddr any; struct sockaddr_in v4; struct sockaddr_in6 v6; } at;
     socklen_t len = sizeof at;
+    const struct address *address = &server->address;
     if (getsockname(fd, &at.any, &len) != 0)
         return false;
-    if (at.any.sa_family == AF_INET && server->is_v4)
-        return ntohs(at.v4.sin_port) == port && at.v4.sin_addr.s_addr == server->v4.s_addr;
-    return at.any.sa_family == AF_INET6 && !server->is_v4 && ntohs(at.v6.sin6_port) == port
-           && IN6_ARE_ADDR_EQUAL(&at.v6.sin6_addr, &server->v6);
+    if (at.any.sa_family == AF_INET && address->is_v4)
+        return ntohs(at.v4.sin_port) == port && at.v4.sin_addr.s_addr == address->v4.s_addr;
+    return at.any.sa_family == AF_INET6 && !address->is_v4 && ntohs(at.v6.sin6_port) == port
+           && IN6_ARE_ADDR_EQUAL(&at.v6.sin6_addr, &address->v6);
 }
 
 void http_note_port(struct http_server *server, int port)
 {
     server->port = port;
-    const char *address = server->address_text;
-    if (server->wildcard)
-        address = address[0] == '[' ? "[::1]" : "127.0.0.1";
-    snprintf(server->url, sizeof server->url, "http://%s:%d", address, port);
+    address_write_url(&server->address, port, server->url, sizeof server->url);
 }
 
 static void fill_defaults(struct http_server *server)

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "base/clock.h"
+#include "transports/host.h"
 
 #define BODY_PIECE 65536
 #define SMALL_BODY_BYTES 65536u      /* an unread body up to this is read to keep the connection */
@@ -360,9 +361,9 @@ static void fill_base_url(struct http_exchange *hx)
 {
     const struct http_server *server = hx->conn->server;
     const char *const *suffixes = server->config.extra_hosts;
-    bool is_sandbox = guard_host_is_known(buf_cstr(&hx->host), suffixes)
-                      && !guard_host_is_known(buf_cstr(&hx->host), NULL);
-    if (server->wildcard && hx->host.len > 0 && !is_sandbox)
+    bool is_sandbox = host_is_known(buf_cstr(&hx->host), suffixes)
+                      && !host_is_known(buf_cstr(&hx->host), NULL);
+    if (server->address.is_wildcard && hx->host.len > 0 && !is_sandbox)
         buf_printf(&hx->base_url, "http://%s", hx->host.data);
     else
         buf_str(&hx->base_url, server->url);

@@ -16,8 +16,6 @@
 #define POLL_STEP_MS 200             /* how often a silent thread looks whether the server stops */
 #define NOISE_BYTES 32
 
-enum moment { MOMENT_POKE, MOMENT_HEAD, MOMENT_BODY };
-
 /* ---- ends of an answer ------------------------------------------------------------------ */
 
 /* Nothing more will come, and the client is told so at once. */
@@ -102,13 +100,13 @@ static int stall(struct http_exchange *hx)
 /* It fires with its first byte. */
 static int change_pace(struct http_exchange *hx)
 {
-    pace_begin(hx, hx->x.strike);
+    pace_begin(&hx->pace, hx->x.strike);
     return 0;
 }
 
 static int send_raw(struct http_exchange *hx, const void *data, size_t len)
 {
-    return pace_send(hx, &(struct part) { .data = data, .len = len }, 1);
+    return paced_send(hx, &(struct part) { .data = data, .len = len }, 1);
 }
 
 /* Can the answer end here as if this were all? */
@@ -204,48 +202,35 @@ static int strike_behind(struct http_exchange *hx)
 /* ---- which, and when -------------------------------------------------------------------- */
 
 /* Each says -1 when the answer is over. */
-static const struct deed {
-    int (*act)(struct http_exchange *hx);
-    enum moment from;
-    bool is_before_all;              /* also where the answer is not about to begin yet */
-} deeds[FAULT_KINDS] = {
-    [FAULT_FIRST_BYTE_DELAY] = { delay_first_byte, MOMENT_HEAD, false },
-    [FAULT_STALL] = { stall, MOMENT_POKE, false },
-    [FAULT_SLOW] = { change_pace, MOMENT_POKE, false },
-    [FAULT_DRIBBLE] = { change_pace, MOMENT_POKE, false },
-    [FAULT_SPLIT] = { change_pace, MOMENT_POKE, false },
-    [FAULT_CUT] = { cut, MOMENT_BODY, false },   /* there must be something to cut */
-    [FAULT_EMPTY_RESPONSE] = { close_empty, MOMENT_POKE, true },
-    [FAULT_CONNECTION_RESET_BY_PEER] = { reset_connection, MOMENT_POKE, false },
-    [FAULT_MALFORMED_RESPONSE_CHUNK] = { break_chunk, MOMENT_POKE, false },
-    [FAULT_RANDOM_DATA_THEN_CLOSE] = { send_random, MOMENT_POKE, false },
-    [FAULT_LOST_REPLY] = { lose_reply, MOMENT_HEAD, false },
-    [FAULT_EXPIRE_TOKEN] = { strike_behind, MOMENT_POKE, false },
-};
-
-static const enum moment earliest[] = {
-    [AT_START] = MOMENT_HEAD,
-    [AT_BYTES] = MOMENT_BODY,
-    [AT_EVENTS] = MOMENT_BODY,
-    [AT_FACT] = MOMENT_POKE,
+static int (*const deeds[FAULT_KINDS])(struct http_exchange *hx) = {
+    [FAULT_FIRST_BYTE_DELAY] = delay_first_byte,
+    [FAULT_STALL] = stall,
+    [FAULT_SLOW] = change_pace,
+    [FAULT_DRIBBLE] = change_pace,
+    [FAULT_SPLIT] = change_pace,
+    [FAULT_CUT] = cut,
+    [FAULT_EMPTY_RESPONSE] = close_empty,
+    [FAULT_CONNECTION_RESET_BY_PEER] = reset_connection,
+    [FAULT_MALFORMED_RESPONSE_CHUNK] = break_chunk,
+    [FAULT_RANDOM_DATA_THEN_CLOSE] = send_random,
+    [FAULT_LOST_REPLY] = lose_reply,
+    [FAULT_EXPIRE_TOKEN] = strike_behind,
 };
 
 /* A pace that has begun is waiting for nothing but its first byte. */
-static const struct deed *pending_deed(const struct http_exchange *hx)
+static bool has_pending_deed(const struct http_exchange *hx)
 {
     const struct strike *strike = hx->x.strike;
     bool is_pending = strike != NULL && !strike->fired && !hx->pace.is_on;
-    return is_pending && deeds[strike->fault->kind].act != NULL ? &deeds[strike->fault->kind] : NULL;
+    return is_pending && deeds[strike->fault->kind] != NULL;
 }
 
 /* -1: the answer is over. */
 static int strike_at(struct http_exchange *hx, enum moment moment)
 {
-    const struct deed *deed = pending_deed(hx);
-    if (deed == NULL || !strike_is_due(hx->x.strike) || moment < deed->from)
+    if (!has_pending_deed(hx) || !moment_is_right(hx->x.strike, moment))
         return 0;
-    bool is_early = moment < earliest[hx->x.strike->rule->at.place];
-    return is_early && !deed->is_before_all ? 0 : deed->act(hx);
+    return deeds[hx->x.strike->fault->kind](hx);
 }
 
 /* ---- pieces ------------------------------------------------------------------------------- */
@@ -257,13 +242,13 @@ static int send_piece(struct http_exchange *hx, const void *data, size_t len, bo
     const struct part parts[] = { { .data = size, .len = (size_t) digits },
                                   { .data = data, .len = len, .is_body = true, .is_end = is_end },
                                   { .data = "\r\n", .len = 2 } };
-    return hx->chunked ? pace_send(hx, parts, 3) : pace_send(hx, parts + 1, 1);
+    return hx->chunked ? paced_send(hx, parts, 3) : paced_send(hx, parts + 1, 1);
 }
 
 /* The last piece of a whole answer, with nothing left that could still strike. */
 static bool is_sure_end(const struct http_exchange *hx, size_t left, size_t piece)
 {
-    return !hx->streaming && piece == left && piece <= SURE_BYTES && pending_deed(hx) == NULL;
+    return !hx->streaming && piece == left && piece <= SURE_BYTES && !has_pending_deed(hx);
 }
 
 /* ---- a reply in pieces -------------------------------------------------------------------- */
@@ -280,7 +265,7 @@ static int send_in_pieces(struct http_exchange *hx, const struct reply *reply, c
     for (size_t i = 0; len > 0; i++) {
         bool is_cut = i < reply->piece_count && reply->pieces[i] < len;
         size_t n = is_cut ? reply->pieces[i] : len;
-        if (pace_await_reader(hx) < 0)
+        if (paced_await_reader(hx) < 0)
             return exchange_lose_client(hx);
         if (send_piece(hx, data, n, is_sure_end(hx, len, n)) < 0)
             return -1;
@@ -295,7 +280,7 @@ static int send_in_pieces(struct http_exchange *hx, const struct reply *reply, c
 /* How much goes before something may have to happen. */
 static size_t size_of_piece(const struct http_exchange *hx, size_t len)
 {
-    uint64_t room = pending_deed(hx) == NULL ? UINT64_MAX : strike_room(hx->x.strike);
+    uint64_t room = !has_pending_deed(hx) ? UINT64_MAX : strike_room(hx->x.strike);
     if (hx->pace.is_on && hx->pace.kind == FAULT_SPLIT)
         room = (uint64_t) hx->pace.bytes;
     return room < len ? (size_t) room : len;
@@ -320,7 +305,7 @@ static int send_head(struct http_exchange *hx, struct wire_head *head, bool is_e
     BUF_AUTO text = BUF_INIT;
     if (exchange_make_head(hx, head, &text) < 0)
         return exchange_give_up(hx, EXCHANGE_CUT);
-    return pace_send(hx, &(struct part) { .data = text.data, .len = text.len, .is_end = is_end }, 1);
+    return paced_send(hx, &(struct part) { .data = text.data, .len = text.len, .is_end = is_end }, 1);
 }
 
 /* A chunk can only be broken where there are some. */
@@ -336,7 +321,7 @@ int fault_reply(struct http_exchange *hx, struct wire_head *head, const void *bo
     if (strike_at(hx, MOMENT_HEAD) < 0)
         return -1;
     head->chunked = hx->chunked = will_break_chunk(hx, len);
-    bool is_all = len == 0 && pending_deed(hx) == NULL;
+    bool is_all = len == 0 && !has_pending_deed(hx);
     if (send_head(hx, head, is_all) < 0)
         return -1;
     const struct reply *reply = reply_in_pieces(hx);

@@ -6,10 +6,11 @@
  */
 #include "transports/http_priv.h"
 
-#include <arpa/inet.h>
 #include <civetweb.h>
 #include <string.h>
 #include <strings.h>
+
+#include "transports/host.h"
 
 static const struct refusal
     too_many_headers = { 431, "too_many_headers", "too many header fields" },
@@ -98,66 +99,16 @@ static const struct refusal *check_framing(const struct mg_request_info *info, s
 
 /* ---- Host and Origin ------------------------------------------------------------------ */
 
-static bool is_loopback_address(const char *name)
-{
-    struct in_addr v4;
-    struct in6_addr v6;
-    if (inet_pton(AF_INET, name, &v4) == 1)
-        return ntohl(v4.s_addr) >> 24 == 127;
-    return inet_pton(AF_INET6, name, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t text_len = strlen(text), end_len = strlen(end);
-    return text_len >= end_len && strcasecmp(text + text_len - end_len, end) == 0;
-}
-
-/* The name in "name", "name:port", "[v6]" or "[v6]:port"; false when it is none of them. */
-static bool split_host(const char *host, char name[256])
-{
-    bool bracketed = host[0] == '[';
-    const char *start = host + bracketed;
-    size_t len = strcspn(start, bracketed ? "]" : ":");
-    const char *rest = start + len;
-    if (len == 0 || len >= 256 || (bracketed && *rest++ != ']'))
-        return false;
-    if (*rest == ':')
-        rest += 1 + strspn(rest + 1, "0123456789");
-    if (*skip_blanks(rest) != '\0')
-        return false;
-    memcpy(name, start, len);
-    name[len] = '\0';
-    return strcspn(name, " \t/?#@\\\"'<>") == len;
-}
-
-static bool is_known_name(const char *name, const char *const *suffixes)
-{
-    if (strcasecmp(name, "localhost") == 0 || ends_with(name, ".localhost") || is_loopback_address(name))
-        return true;
-    for (; suffixes != NULL && *suffixes != NULL; suffixes++) {
-        if (ends_with(name, *suffixes))
-            return true;
-    }
-    return false;
-}
-
-bool guard_host_is_known(const char *host, const char *const *suffixes)
-{
-    char name[256];
-    return split_host(host, name) && is_known_name(name, suffixes);
-}
-
 static const struct refusal *check_host(const struct http_config *config, const struct mg_request_info *info)
 {
-    char name[256];
+    char name[HOST_NAME_BYTES];
     const char *host = NULL;
     int hosts = count_field(info, "Host", &host);
     if (hosts == 0)
         return strcmp(info->http_version, "1.1") == 0 ? &no_host : NULL;
-    if (hosts > 1 || !split_host(host, name))
+    if (hosts > 1 || !host_split(host, name))
         return &no_host;
-    return config->allow_remote || is_known_name(name, config->extra_hosts) ? NULL : &wrong_host;
+    return config->allow_remote || host_is_known(host, config->extra_hosts) ? NULL : &wrong_host;
 }
 
 /* Only a page of this very server may be the origin. */

@@ -19,7 +19,7 @@
 #define FIRST_STEP_NS 20000
 #define LAST_STEP_NS  2000000
 
-union address {
+union endpoint {
     struct sockaddr any;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
@@ -30,7 +30,7 @@ struct question {
     struct inet_diag_req_v2 body;
 };
 
-static void put_address(const union address *from, __be32 out[4], __be16 *out_port)
+static void put_address(const union endpoint *from, __be32 out[4], __be16 *out_port)
 {
     bool is_v6 = from->any.sa_family == AF_INET6;
     memcpy(out, is_v6 ? (const void *) &from->v6.sin6_addr : (const void *) &from->v4.sin_addr, is_v6 ? 16 : 4);
@@ -40,7 +40,7 @@ static void put_address(const union address *from, __be32 out[4], __be16 *out_po
 /* About the other end of our socket. */
 static int make_question(int fd, struct question *out)
 {
-    union address ours, theirs;
+    union endpoint ours, theirs;
     socklen_t our_size = sizeof ours, their_size = sizeof theirs;
     if (getsockname(fd, &ours.any, &our_size) != 0 || getpeername(fd, &theirs.any, &their_size) != 0)
         return -1;

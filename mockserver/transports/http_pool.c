@@ -189,7 +189,7 @@ static struct mg_context *start_civetweb(struct http_context *context, int port)
 {
     struct http_server *server = context->server;
     char where[96], workers[16], queue[16], patience[16], keep[16], head[16], text[256] = "";
-    snprintf(where, sizeof where, "%s:%d", server->address_text, port);
+    snprintf(where, sizeof where, "%s:%d", server->address.text, port);
     snprintf(workers, sizeof workers, "%u", context->workers);
     snprintf(queue, sizeof queue, "%u", context->queue);
     snprintf(patience, sizeof patience, "%u", server->config.header_timeout_ms);
@@ -240,7 +240,7 @@ static int start_context(struct http_context *context, int port, struct err *err
             return 0;
         why = "no way to the listening socket";
     }
-    return err_set(err, ERR_IO, 0, "listen on %s:%d: %s", server->address_text, port, why);
+    return err_set(err, ERR_IO, 0, "listen on %s:%d: %s", server->address.text, port, why);
 }
 
 /* ---- both ------------------------------------------------------------------------------ */

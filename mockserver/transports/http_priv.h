@@ -7,7 +7,7 @@
  *   http_guard.c     who may come in, and the path
  *   http_exchange.c  the operations of an exchange
  *   http_fault.c     faults of scenario files, done to an answer
- *   http_fault_pace.c  ... and slow, dribbled or split sending
+ *   http_fault_pace.c  ... and slow, dribbled or split sending (pace.h has the arithmetic)
  *   http_peer.c      has the client read what it was sent?
  *   http_wire.c      bytes out: heads, refusals, waiting for a slow reader
  *
@@ -21,14 +21,16 @@
 #ifndef STANDBOX_TRANSPORTS_HTTP_PRIV_H
 #define STANDBOX_TRANSPORTS_HTTP_PRIV_H
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/uio.h>
 
 #include "base/buf.h"
 #include "lanes/strike.h"
+#include "transports/address.h"
 #include "transports/http.h"
+#include "transports/moment.h"
+#include "transports/pace.h"
 
 struct mg_callbacks;
 struct mg_connection;
@@ -138,11 +140,7 @@ struct http_server {
     struct http_config config;      /* its strings are borrowed during http_server_new only, but extra_hosts */
     struct http_pool pool;
     char url[128];
-    char address_text[64];
-    struct in_addr v4;
-    struct in6_addr v6;
-    bool is_v4;
-    bool wildcard;                  /* bound to every address: base_url must come from Host */
+    struct address address;         /* a wildcard: base_url must come from Host */
     int port;
     struct conn_table conns;
     atomic_bool stopping;
@@ -171,8 +169,6 @@ const struct refusal *guard_request(const struct http_config *config, const stru
 const struct refusal *guard_path(const char *raw, struct buf *out);
 /* May a body of this content type (NULL: none declared) run something? */
 bool guard_is_json(const char *content_type);
-/* Is `host` ("name[:port]") one that names this machine, or one of the suffixes (may be NULL)? */
-bool guard_host_is_known(const char *host, const char *const *suffixes);
 /* Is `token` one of the comma-separated words of `list`? */
 bool guard_has_token(const char *list, const char *token);
 
@@ -224,18 +220,6 @@ int peer_await_read(struct http_conn *conn, int64_t until_ns);
 
 enum body_state { BODY_UNREAD, BODY_COMPLETE, BODY_FAILED };
 
-/* How fast bytes may go out, by the lane's clock. */
-struct http_pace {
-    enum fault_kind kind;            /* FAULT_SLOW, _DRIBBLE or _SPLIT, when `is_on` */
-    bool is_on;
-    struct clock *clock;
-    int64_t bytes, bytes_per_s, every_ms;
-    int64_t last_ms, credit;         /* slow: thousandths of bytes saved up until then */
-    int64_t next_ms, left;           /* dribble: the next piece, and what is left of this one */
-    int64_t rested_ms;               /* nothing to send since */
-    bool reader_is_late;             /* split, pieces: it is not waited for any more */
-};
-
 struct http_exchange {
     struct exchange x;               /* first: the dialect's view */
     struct http_conn *conn;
@@ -255,7 +239,8 @@ struct http_exchange {
     bool client_gone;                /* the handler was told so */
     enum exchange_end end;             /* when `over` */
     int64_t half_closed_since_ns;
-    struct http_pace pace;
+    struct pace pace;
+    bool reader_is_late;             /* split, pieces: it is not waited for any more */
 };
 
 /* Serve the request that civetweb has read. */
@@ -292,12 +277,10 @@ struct part {
     bool is_end;                     /* the answer is complete behind it, which is told just before it goes out */
 };
 
-/* From the next byte on. */
-void pace_begin(struct http_exchange *hx, const struct strike *strike);
 /* Let the client read what it has, so that what follows comes to it by itself.  A client that does not read is waited
    for once, for a while.  -1: it is gone, or the server is stopping. */
-int pace_await_reader(struct http_exchange *hx);
+int paced_await_reader(struct http_exchange *hx);
 /* Send as the pace allows, and account for it.  -1: the answer is over. */
-int pace_send(struct http_exchange *hx, const struct part *parts, size_t count);
+int paced_send(struct http_exchange *hx, const struct part *parts, size_t count);
 
 #endif
