@@ -21,6 +21,7 @@ endfunction()
 
 standbox_find(Civetweb::Civetweb civetweb.h civetweb libcivetweb-dev)
 standbox_find(CJSON::CJSON cjson/cJSON.h cjson libcjson-dev)
+standbox_find(Nghttp2::Nghttp2 nghttp2/nghttp2.h nghttp2 libnghttp2-dev)
 if(BUILD_TESTING OR STANDBOX_CONFORMANCE)
     standbox_find(Cmocka::Cmocka cmocka.h cmocka libcmocka-dev)
 endif()
