@@ -35,7 +35,7 @@ static void settings_come_before_the_client_has_said_anything(void **state)
 {
     (void) state;
     BUF_AUTO came = BUF_INIT;
-    int fd = h2_dial(grpc_site.port);
+    int fd = h2_dial(grpc_site.port, 0);
     assert_true(fd >= 0);
     while (came.len < 9)
         h2_dial_drain(fd, &came, 1);

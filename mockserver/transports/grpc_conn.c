@@ -173,6 +173,7 @@ void conn_pump(struct grpc_conn *conn)
 {
     while (conn->state == CONN_OPEN) {
         size_t before = conn->out.len;
+        bool had_no_room = conn_is_full(conn);
         if (session_fill(conn) < 0 || conn->out.failed) {
             finish_broken(conn);
             return;
@@ -182,7 +183,7 @@ void conn_pump(struct grpc_conn *conn)
             conn_close(conn, EXCHANGE_CLIENT_GONE);
             return;
         }
-        if (has_output(conn) || !is_new)
+        if (has_output(conn) || (!is_new && !had_no_room))
             break;
     }
     if (conn->state != CONN_OPEN)

@@ -501,9 +501,36 @@ int h2_unary(struct h2_client *c, const char *path, const void *message, size_t 
 
 /* ---- without HTTP/2 --------------------------------------------------------------------- */
 
-int h2_dial(int port)
+int h2_dial(int port, int receive_buffer)
 {
-    return dial(port, 0);
+    return dial(port, receive_buffer);
+}
+
+/* Four bytes at `at` of the payload of the first frame of this type. */
+static int64_t code_in(const struct buf *frames, unsigned type, size_t at)
+{
+    const unsigned char *p = (const unsigned char *) buf_cstr(frames);
+    for (size_t left = frames->len; left >= 9;) {
+        size_t size = 9 + ((size_t) p[0] << 16 | (size_t) p[1] << 8 | p[2]);
+        const unsigned char *code = p + 9 + at;
+        if (size > left)
+            break;
+        if (p[3] == type && size >= 9 + at + 4)
+            return (int64_t) code[0] << 24 | code[1] << 16 | code[2] << 8 | code[3];
+        p += size;
+        left -= size;
+    }
+    return -1;
+}
+
+int64_t h2_goaway_in(const struct buf *frames)
+{
+    return code_in(frames, NGHTTP2_GOAWAY, 4);
+}
+
+int64_t h2_reset_in(const struct buf *frames)
+{
+    return code_in(frames, NGHTTP2_RST_STREAM, 0);
 }
 
 bool h2_dial_send(int fd, const void *data, size_t len)

@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "transports/grpc_fields.h"
 
-#define H2_LIMIT_MS 60000
+#define H2_LIMIT_MS 30000
 
 struct nghttp2_session;
 struct h2_client;
@@ -100,12 +100,16 @@ int h2_unary(struct h2_client *c, const char *path, const void *message, size_t 
 
 /* ---- without HTTP/2 --------------------------------------------------------------------- */
 
-/* A plain connection; -1: errno says why. */
-int h2_dial(int port);
+/* A plain connection; `receive_buffer` is SO_RCVBUF, 0: the kernel's.  -1: errno says why. */
+int h2_dial(int port, int receive_buffer);
 /* All of it, and how it went: false, the connection is gone. */
 bool h2_dial_send(int fd, const void *data, size_t len);
 /* Read until the end, or `limit_ms` after the last byte; what came goes into `out`.  Did the connection end? */
 bool h2_dial_drain(int fd, struct buf *out, int limit_ms);
+
+/* The error code of the first GOAWAY, or RST_STREAM, among the server's frames; -1: there is none. */
+int64_t h2_goaway_in(const struct buf *frames);
+int64_t h2_reset_in(const struct buf *frames);
 
 /* Append a frame. */
 void h2_put_frame(struct buf *out, unsigned type, unsigned flags, uint32_t stream, const void *payload, size_t len);
