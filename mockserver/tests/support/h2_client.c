@@ -331,6 +331,7 @@ static void send_some(struct h2_client *c)
         if (n < 0 && errno == EAGAIN)
             return;
         c->out_at += n > 0 ? (size_t) n : 0;
+        c->moved += n > 0 ? (size_t) n : 0;
         if (c->out_at == c->out.len) {
             buf_clear(&c->out);
             c->out_at = 0;
@@ -350,7 +351,7 @@ static void receive_some(struct h2_client *c)
             lose(c);
             return;
         }
-        c->received += (size_t) n;
+        c->moved += (size_t) n;
         nghttp2_session_mem_recv(c->session, input, (size_t) n);
         send_some(c);
     }
@@ -365,12 +366,14 @@ void h2_step(struct h2_client *c)
 
 bool h2_run(struct h2_client *c, bool (*done)(void *arg), void *arg, int limit_ms)
 {
-    int64_t end = mono_ns() + (int64_t) limit_ms * 1000000;
-    for (;;) {
+    int64_t last_ns = mono_ns();
+    for (size_t moved = c->moved;; moved = c->moved) {
         h2_step(c);
         if (done(arg))
             return true;
-        if (!c->is_open || mono_ns() > end)
+        if (c->moved > moved)
+            last_ns = mono_ns();
+        if (!c->is_open || mono_ns() > last_ns + (int64_t) limit_ms * 1000000)
             return false;
         struct pollfd p = { .fd = c->fd, .events = (short) ((c->is_mute ? 0 : POLLIN) |
                                                             (c->out_at < c->out.len ? POLLOUT : 0)) };

@@ -57,7 +57,7 @@ struct h2_client {
     uint32_t goaway_code;
     int32_t goaway_last;
     unsigned pongs;
-    size_t received;                 /* bytes, of the connection */
+    size_t moved;                    /* bytes sent and received */
     bool is_mute;                    /* reads nothing from the socket */
 };
 
@@ -77,7 +77,7 @@ void h2_ping(struct h2_client *c);
 void h2_read_again(struct h2_stream *s);
 void h2_give_window(struct h2_stream *s, int32_t bytes);
 
-/* Send and receive until `done`, or the connection's end, or nothing more comes of it.  Was it done? */
+/* Send and receive until `done`, or the connection's end, or nothing has moved for so long.  Was it done? */
 bool h2_run(struct h2_client *c, bool (*done)(void *arg), void *arg, int limit_ms);
 bool h2_await_closed(struct h2_stream *s);
 bool h2_await_head(struct h2_stream *s);
