@@ -125,6 +125,12 @@ static void threads_of_many_calls_answer_while_clients_come_and_go(void **state)
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
+static bool is_sent(void *arg)
+{
+    const struct h2_stream *s = arg;
+    return s->is_closed || (s->out.len == 0 && s->client->out_at == s->client->out.len);
+}
+
 static void bytes_of_unfinished_messages_are_limited(void **state)
 {
     static const struct grpc_config limits[] = {
@@ -145,9 +151,10 @@ static void bytes_of_unfinished_messages_are_limited(void **state)
         for (int s = 0; s < 20; s++) {
             streams[s] = h2_open(&c, "/t.Echo/Unary", NULL);
             h2_send(streams[s], part.data, part.len, false);
+            assert_true(h2_run(&c, is_sent, streams[s], H2_LIMIT_MS));
+            assert_int_equal(h2_unary(&c, "/t.Echo/Ask", "", 0, NULL), 0);
         }
         unsigned refused = 0;
-        assert_int_equal(h2_unary(&c, "/t.Echo/Ask", "", 0, NULL), 0);
         for (int s = 0; s < 20; s++)
             refused += h2_status(streams[s]) == GRPC_RESOURCE_EXHAUSTED;
         assert_int_equal(refused, 10);

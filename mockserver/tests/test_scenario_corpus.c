@@ -5,39 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/buf.h"
-#include "base/file.h"
-
-#define FILE_MAX ((size_t) 64 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/support/corpus.h"
 
 static void every_file_of_the_corpus_is_survived(void **state)
 {
     (void) state;
-    const char *corpus = getenv("STANDBOX_CORPUS");
-    char path[1000];
-    size_t files = 0;
-    assert_non_null(corpus);
-    snprintf(path, sizeof path, "%s/scenario", corpus);
-    DIR *folder = opendir(path);
-    assert_non_null(folder);
-    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-        BUF_AUTO text = BUF_INIT;
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "%s/scenario/%s", corpus, entry->d_name);
-        assert_int_equal(file_read(&text, path, FILE_MAX, NULL), 0);
-        assert_int_equal(LLVMFuzzerTestOneInput((const uint8_t *) buf_cstr(&text), text.len), 0);
-        files++;
-    }
-    closedir(folder);
-    assert_true(files >= 20);
+    corpus_replay("scenario", 20);
 }
 
 int main(void)
