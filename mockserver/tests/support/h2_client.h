@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "transports/grpc_fields.h"
 
-#define H2_LIMIT_MS 30000
+#define H2_LIMIT_MS 60000
 
 struct nghttp2_session;
 struct h2_client;
