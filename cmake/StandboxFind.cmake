@@ -20,6 +20,7 @@ function(standbox_find target header library package)
 endfunction()
 
 standbox_find(Civetweb::Civetweb civetweb.h civetweb libcivetweb-dev)
+standbox_find(ProtobufC::ProtobufC protobuf-c/protobuf-c.h protobuf-c libprotobuf-c-dev)
 standbox_find(CJSON::CJSON cjson/cJSON.h cjson libcjson-dev)
 standbox_find(Nghttp2::Nghttp2 nghttp2/nghttp2.h nghttp2 libnghttp2-dev)
 if(BUILD_TESTING OR STANDBOX_CONFORMANCE)
