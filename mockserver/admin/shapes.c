@@ -35,6 +35,7 @@ WORDS(admin_sandbox_states, "state of a sandbox");
 static const struct word admin_stop_reasons_list[] = {
     { "request", STOP_REQUEST }, { "expired", STOP_EXPIRED },
     { "keeper-died", STOP_KEEPER_DIED }, { "shutdown", STOP_SHUTDOWN },
+    { "main-ended", STOP_MAIN_ENDED },
 };
 WORDS(admin_stop_reasons, "reason");
 

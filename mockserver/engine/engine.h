@@ -67,7 +67,9 @@ void engine_remove_state_dir(const char *path);
 
 enum sandbox_state { SANDBOX_ACTIVE, SANDBOX_STOPPING, SANDBOX_CLOSED, SANDBOX_BROKEN, SANDBOX_STATES };
 
-enum stop_reason { STOP_NOT, STOP_REQUEST, STOP_EXPIRED, STOP_KEEPER_DIED, STOP_SHUTDOWN, STOP_REASONS };
+enum stop_reason {
+    STOP_NOT, STOP_REQUEST, STOP_EXPIRED, STOP_KEEPER_DIED, STOP_SHUTDOWN, STOP_MAIN_ENDED, STOP_REASONS
+};
 
 /*
  * Whoever sandboxes belong to (a lane): gives them their time and sees every fact of theirs.  Embedded in
@@ -119,6 +121,9 @@ void sandbox_unref(struct sandbox *sandbox);           /* NULL is fine */
    caller waits for the first.  Returns 0, also when it was closed already. */
 int sandbox_stop(struct sandbox *sandbox, enum stop_reason reason, struct err *err);
 
+/* Let it stop by itself after so much API time (0: at once), unless it does before.  Returns at once. */
+void sandbox_stop_after(struct sandbox *sandbox, int64_t delay_ms, enum stop_reason reason);
+
 /* Stop and forget every sandbox of `owner` (NULL: all), synchronously. */
 void engine_reset(struct engine *engine, const struct owner *owner);
 
@@ -138,6 +143,10 @@ const char *sandbox_user(const struct sandbox *sandbox);
 /* A dialect's own record of the sandbox (names, tokens).  Set once, right after create; freed with the sandbox. */
 void sandbox_attach(struct sandbox *sandbox, void *record, void (*free_record)(void *));
 void *sandbox_record(struct sandbox *sandbox);
+
+/* The process that was started as its main one (proc_spec.is_main): a reference, NULL when there was none.  Unlike
+   others it stays known when the sandbox is closed. */
+struct proc *sandbox_main(struct sandbox *sandbox);
 
 /* Kernel truth: every process alive in the sandbox right now, read from /proc. */
 struct census_entry {
@@ -161,6 +170,8 @@ struct proc_spec {
     char *const *env;             /* "NAME=value" on top of the base environment, NULL-terminated; NULL: none */
     const char *run_as;           /* user name or number; NULL: the sandbox's default user */
     enum stdin_mode stdin_mode;
+    bool is_main;                 /* the sandbox stops when it has ended (STOP_MAIN_ENDED); one in a sandbox, else
+                                     ERR_CONFLICT */
     bool pty;                     /* one terminal instead of three pipes */
     unsigned short rows, cols;    /* pty; 0: 24 x 80 */
     int64_t timeout_ms;           /* API time; 0: none.  The group gets TERM, after term_grace_ms KILL */

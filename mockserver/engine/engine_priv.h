@@ -47,6 +47,9 @@ struct sandbox {
     struct clock_listener listener; /* from create to close */
     struct sandbox_home *home;      /* folders and users */
     int64_t created_ms, lifetime_ms;
+    int64_t stops_at_ms;            /* API time; reactor thread, like the two below: when the timer is due */
+    enum stop_reason stops_for;
+    bool stops_no_more;             /* it is being closed */
     void *record;
     void (*free_record)(void *);
     pthread_mutex_t lock;           /* everything below */
@@ -56,6 +59,7 @@ struct sandbox {
     int64_t ended_ms;
     struct proc *newest, *oldest;   /* each holds a reference */
     struct proc *by_id[PROC_BUCKETS], *by_number[PROC_BUCKETS];
+    struct proc *main;              /* a reference, from its start until the sandbox is forgotten */
     unsigned live, finished;
     struct link *link;
     unsigned link_users;            /* threads that are sending; the link is not freed under them */
@@ -111,7 +115,7 @@ struct proc {
     uint64_t number;
     char id[64];
     char *display, *cwd;
-    bool pty, stdin_is_pipe;
+    bool pty, stdin_is_pipe, is_main;
     int64_t timeout_ms, term_grace_ms, drain_grace_ms;
     uint64_t keep_bytes;
     struct reactor_job destroy;
@@ -197,6 +201,7 @@ void sandbox_proc_finished(struct sandbox *sandbox, struct proc *proc);  /* reac
 struct proc *sandbox_find_number(struct sandbox *sandbox, uint64_t number);  /* returns a reference */
 struct proc **sandbox_live_procs(struct sandbox *sandbox, size_t *out_count);  /* not finished; references */
 void sandbox_forget_procs(struct sandbox *sandbox);
+void sandbox_forget_main(struct sandbox *sandbox);      /* it holds the sandbox, too; no lock held */
 
 /* sandbox_link.c */
 void sandbox_on_report(void *arg, const struct keeper_report *report, int fd);

@@ -109,6 +109,7 @@ struct proc *proc_new(struct sandbox *sandbox, const struct proc_spec *spec)
     make_id(p->id, sizeof p->id, spec->id_prefix != NULL ? spec->id_prefix : "proc_");
     p->pty = spec->pty;
     p->stdin_is_pipe = spec->pty || spec->stdin_mode == STDIN_PIPE;
+    p->is_main = spec->is_main;
     p->timeout_ms = spec->timeout_ms;
     p->term_grace_ms = spec->term_grace_ms;
     p->drain_grace_ms = spec->drain_grace_ms;

@@ -51,6 +51,13 @@ static void cancel_timers(struct proc *p)
     timer_cancel(reactor_of(p), &p->hold);
 }
 
+/* Nobody waits for what else lives in a sandbox when its main process has ended. */
+static void end_sandbox_of(struct proc *p)
+{
+    if (p->is_main)
+        janitor_give(p->sandbox->engine->janitor, p->sandbox, STOP_MAIN_ENDED);
+}
+
 static void finish(struct proc *p, bool held)
 {
     cancel_timers(p);
@@ -92,6 +99,7 @@ static void on_start_failed(struct proc *p, const struct proc_happening *what)
     note_end(p, &what->end);
     pthread_mutex_unlock(&p->lock);
     finish(p, false);
+    end_sandbox_of(p);
 }
 
 static void fail_start(struct proc *p, int stage, int errnum)
@@ -133,6 +141,7 @@ static void on_killed(struct proc *p, const struct proc_happening *what)
     note_end(p, &(struct fact) { .kind = FACT_DIED, .value = what->signo });
     pthread_mutex_unlock(&p->lock);
     finish(p, false);
+    end_sandbox_of(p);
 }
 
 static void on_ended(struct proc *p, const struct proc_happening *what)
@@ -151,6 +160,7 @@ static void on_ended(struct proc *p, const struct proc_happening *what)
         finish(p, false);
     else
         CHECK(timer_set_real(reactor_of(p), &p->drain, p->drain_grace_ms) == 0);
+    end_sandbox_of(p);
 }
 
 static void on_output_over(struct proc *p, const struct proc_happening *what)

@@ -47,7 +47,7 @@ void sandbox_unref(struct sandbox *s)
 {
     if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
         return;
-    CHECK(s->link == NULL && s->newest == NULL);
+    CHECK(s->link == NULL && s->newest == NULL && s->main == NULL);
     if (s->free_record != NULL)
         s->free_record(s->record);
     sandbox_home_free(s->home);
@@ -76,20 +76,38 @@ static void mark_stopping(struct sandbox *s, enum stop_reason reason)
 static void fire_lifetime(void *arg)
 {
     struct sandbox *s = arg;
-    mark_stopping(s, STOP_EXPIRED);
-    janitor_give(s->engine->janitor, s, STOP_EXPIRED);
+    mark_stopping(s, s->stops_for);
+    janitor_give(s->engine->janitor, s, s->stops_for);
 }
 
-static void start_lifetime(void *arg)
+struct deadline {
+    struct sandbox *sandbox;
+    int64_t at_ms;
+    enum stop_reason reason;
+};
+
+/* The soonest counts. */
+static void bring_forward(void *arg)
 {
-    struct sandbox *s = arg;
-    int64_t end = clock_deadline(s->clock, s->lifetime_ms);
-    CHECK(timer_set_api(s->engine->reactor, &s->lifetime, s->clock, end) == 0);
+    const struct deadline *d = arg;
+    struct sandbox *s = d->sandbox;
+    if (s->stops_no_more || d->at_ms >= s->stops_at_ms)
+        return;
+    s->stops_at_ms = d->at_ms;
+    s->stops_for = d->reason;
+    CHECK(timer_set_api(s->engine->reactor, &s->lifetime, s->clock, d->at_ms) == 0);
+}
+
+void sandbox_stop_after(struct sandbox *s, int64_t delay_ms, enum stop_reason reason)
+{
+    struct deadline d = { .sandbox = s, .at_ms = clock_deadline(s->clock, delay_ms), .reason = reason };
+    reactor_call(s->engine->reactor, bring_forward, &d);
 }
 
 static void end_lifetime(void *arg)
 {
     struct sandbox *s = arg;
+    s->stops_no_more = true;
     timer_cancel(s->engine->reactor, &s->lifetime);
 }
 
@@ -103,6 +121,7 @@ static struct sandbox *sandbox_alloc(struct engine *engine, const struct sandbox
     make_uuid(s->id);
     s->dialect = spec->dialect;
     s->lifetime_ms = spec->lifetime_ms;
+    s->stops_at_ms = CLOCK_NEVER;
     s->owner = spec->owner;
     if (s->owner != NULL)
         s->owner->ref(s->owner);
@@ -178,7 +197,7 @@ int sandbox_create(struct engine *engine, const struct sandbox_spec *spec, struc
         return -1;
     }
     if (s->lifetime_ms > 0)
-        reactor_call(engine->reactor, start_lifetime, s);
+        sandbox_stop_after(s, s->lifetime_ms, STOP_EXPIRED);
     *out_sandbox = s;
     return 0;
 }

@@ -90,6 +90,8 @@ void engine_remember_closed(struct engine *engine, struct sandbox *closed)
     if (count > MAX_CLOSED)
         forgotten = unlist(engine, oldest);
     pthread_mutex_unlock(&engine->lock);
+    if (forgotten != NULL)
+        sandbox_forget_main(forgotten);
     sandbox_unref(forgotten);
 }
 
@@ -110,6 +112,7 @@ static void forget_closed(struct engine *engine, const struct owner *owner)
     while (gone != NULL) {
         struct sandbox *next = gone->next;
         gone->next = NULL;
+        sandbox_forget_main(gone);
         sandbox_unref(gone);
         gone = next;
     }

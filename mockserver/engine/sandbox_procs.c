@@ -67,10 +67,14 @@ int sandbox_list_proc(struct sandbox *s, struct proc *p, struct err *err)
         rc = err_set(err, ERR_CONFLICT, 0, "Sandbox is not running");
     else if (s->live >= MAX_LIVE)
         rc = err_set(err, ERR_LIMIT, 0, "%d processes are running in this sandbox; that is the limit", MAX_LIVE);
+    else if (p->is_main && s->main != NULL)
+        rc = err_set(err, ERR_CONFLICT, 0, "the sandbox has had its main process already");
     if (rc == 0)
         rc = note_queued(p, err);
     if (rc == 0) {
         link_newest(s, proc_ref(p));
+        if (p->is_main)
+            s->main = proc_ref(p);
         p->listed = true;
         s->live++;
     }
@@ -172,6 +176,23 @@ void sandbox_forget_procs(struct sandbox *s)
         proc_unref(p);
         p = older;
     }
+}
+
+struct proc *sandbox_main(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct proc *p = s->main == NULL ? NULL : proc_ref(s->main);
+    pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+void sandbox_forget_main(struct sandbox *s)
+{
+    pthread_mutex_lock(&s->lock);
+    struct proc *p = s->main;
+    s->main = NULL;
+    pthread_mutex_unlock(&s->lock);
+    proc_unref(p);
 }
 
 /* Who waits took the deadline from the clock with the process's lock held, so it either saw the new pace or waits by

@@ -18,6 +18,7 @@ static const char *const reason_names[STOP_REASONS] = {
     [STOP_EXPIRED] = "timeout",
     [STOP_KEEPER_DIED] = "failed",
     [STOP_SHUTDOWN] = "shutdown",
+    [STOP_MAIN_ENDED] = "stopped", /* no sandbox of this vendor has a main process */
 };
 
 const char *hb_sandbox_status(struct sandbox *sandbox)
