@@ -155,8 +155,11 @@ struct dialect_env {
     const char *const *settings;  /* NULL-terminated "name=value"; texts outlive the dialect; NULL: none */
 };
 
+struct rpc_dialect;
+
 struct dialect {
     const char *name;                                        /* "hyperbrowser" */
+    const struct rpc_dialect *rpc;                           /* what it serves over gRPC (dialects/rpc.h); NULL: nothing */
     int (*create)(void **out_self, const struct dialect_env *env, struct err *err);
     void (*destroy)(void *self);                             /* NULL is fine */
     /* Is this request mine?  By path prefix or host; the first dialect that says yes handles it. */

@@ -124,6 +124,9 @@ int sandbox_stop(struct sandbox *sandbox, enum stop_reason reason, struct err *e
 /* Let it stop by itself after so much API time (0: at once), unless it does before.  Returns at once. */
 void sandbox_stop_after(struct sandbox *sandbox, int64_t delay_ms, enum stop_reason reason);
 
+/* Wait until it is closed, at most so long of the machine's time.  Is it? */
+bool sandbox_await_closed(struct sandbox *sandbox, int64_t limit_ms);
+
 /* Stop and forget every sandbox of `owner` (NULL: all), synchronously. */
 void engine_reset(struct engine *engine, const struct owner *owner);
 

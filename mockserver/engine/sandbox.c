@@ -346,6 +346,14 @@ static bool is_closed(const struct sandbox *s)
     return s->state == SANDBOX_CLOSED;
 }
 
+bool sandbox_await_closed(struct sandbox *s, int64_t limit_ms)
+{
+    pthread_mutex_lock(&s->lock);
+    bool closed = wait_until(s, is_closed, limit_ms);
+    pthread_mutex_unlock(&s->lock);
+    return closed;
+}
+
 static void lose_live_procs(void *arg)
 {
     size_t count;

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -13,9 +12,7 @@
 
 static enum sandbox_state await_closed(struct sandbox *s)
 {
-    int64_t end = mono_ns() + WORLD_LIMIT_MS * 1000000LL;
-    while (sandbox_get_state(s) != SANDBOX_CLOSED && mono_ns() < end)
-        sched_yield();
+    assert_true(sandbox_await_closed(s, WORLD_LIMIT_MS));
     return sandbox_get_state(s);
 }
 
@@ -133,6 +130,15 @@ static void the_soonest_of_several_stops_counts(void **state)
     sandbox_unref(s);
 }
 
+static void waiting_for_the_end_of_a_sandbox_is_bounded(void **state)
+{
+    struct world *w = *state;
+    assert_false(sandbox_await_closed(w->sandbox, 0));
+    assert_false(sandbox_await_closed(w->sandbox, 10));
+    assert_int_equal(sandbox_stop(w->sandbox, STOP_REQUEST, NULL), 0);
+    assert_true(sandbox_await_closed(w->sandbox, 0));
+}
+
 static void a_closed_sandbox_takes_no_further_stop(void **state)
 {
     struct world *w = *state;
@@ -155,6 +161,7 @@ int main(void)
         T(there_is_one_main_process_in_a_sandbox),
         T(a_sandbox_stops_so_long_after_it_was_told_to),
         T(the_soonest_of_several_stops_counts),
+        T(waiting_for_the_end_of_a_sandbox_is_bounded),
         T(a_closed_sandbox_takes_no_further_stop),
     };
     return world_run_modes("engine main", tests, sizeof tests / sizeof *tests);

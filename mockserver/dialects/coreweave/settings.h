@@ -1,0 +1,22 @@
+/* Everything about this vendor that could be otherwise; the table with the reasons is in settings.c.  Times are API
+   milliseconds unless the text says "real". */
+#ifndef STANDBOX_CW_SETTINGS_H
+#define STANDBOX_CW_SETTINGS_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct cw_settings {
+    int64_t pending_ms, creating_ms, stop_wait_ms, default_grace_s, drain_grace_ms, chunk_bytes, whole_characters;
+    int64_t file_max_bytes, exec_max_output_bytes, log_chunk_bytes, log_sessions, page_size, page_size_max, env_max;
+    int64_t keep_log_bytes;
+    const char *user, *start_failure, *stopped_state, *missing_image_prefix, *runner_id, *runner_group_id, *profile;
+};
+
+/* The defaults with a NULL-terminated list of "name=value" (NULL: none) put over them.  ERR_INVALID. */
+int cw_settings_parse(struct cw_settings *out, const char *const *assignments, struct err *err);
+void cw_settings_describe(const struct cw_settings *settings, struct buf *out);
+
+#endif

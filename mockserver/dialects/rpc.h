@@ -1,0 +1,68 @@
+/*
+ * The seam between the gRPC transport and dialects: one call, and the table of methods that a dialect serves.
+ *
+ * A call is an exchange (dialects/dialect.h), so that lanes, scenarios, the journal and op.h work as they do over HTTP;
+ * what gRPC has beside is here.  Of the exchange's operations a gRPC dialect uses only `header` (metadata), `peer_gone`
+ * (is the call over, whoever ended it?) and, through op_event, `stream_write`: one whole message, which counts as an
+ * event.  It blocks while the client does not read, and is -1 when the call is over.
+ *
+ * Threads: a method's `serve` runs on a thread of the call's own and may block; when it returns the call must have been
+ * ended, or be over.  `receive` may be called on one other thread at the same time.
+ */
+#ifndef STANDBOX_DIALECTS_RPC_H
+#define STANDBOX_DIALECTS_RPC_H
+
+#include "dialects/dialect.h"
+
+/* google.rpc.Code */
+enum rpc_status {
+    RPC_OK, RPC_CANCELLED, RPC_UNKNOWN, RPC_INVALID_ARGUMENT, RPC_DEADLINE_EXCEEDED, RPC_NOT_FOUND,
+    RPC_ALREADY_EXISTS, RPC_PERMISSION_DENIED, RPC_RESOURCE_EXHAUSTED, RPC_FAILED_PRECONDITION, RPC_ABORTED,
+    RPC_OUT_OF_RANGE, RPC_UNIMPLEMENTED, RPC_INTERNAL, RPC_UNAVAILABLE, RPC_DATA_LOSS, RPC_UNAUTHENTICATED,
+    RPC_STATUSES
+};
+
+enum rpc_received {
+    RPC_MESSAGE,         /* *out has it */
+    RPC_HALF_CLOSED,     /* the client sends no more.  Said once: the next call waits until the call is over */
+    RPC_OVER             /* the call is over: ended by us, cancelled, or the client has gone */
+};
+
+struct rpc;
+
+struct rpc_ops {
+    /* Wait for the client's next message, which replaces what `out` held.  What was received before counts as dealt
+       with: only then may the client send more. */
+    enum rpc_received (*receive)(struct rpc *rpc, struct buf *out);
+    /* One message that is the whole answer of a unary call: no event.  -1: the call is over. */
+    int (*send)(struct rpc *rpc, const void *message, size_t len);
+    /* The end.  `message` (NULL: none) any text; `details` the bytes of a google.rpc.Status, or NULL.  -1: it is over
+       already. */
+    int (*end)(struct rpc *rpc, enum rpc_status status, const char *message, const void *details, size_t len);
+    /* The same as a proxy would do it that speaks no gRPC. */
+    int (*end_http)(struct rpc *rpc, int status, const char *content_type, const void *body, size_t len);
+};
+
+struct rpc {
+    struct exchange x;   /* `method` is "POST", `path` the call's */
+    const struct rpc_ops *ops;
+};
+
+enum rpc_kind { RPC_UNARY, RPC_SERVER_STREAM, RPC_BIDI };
+
+struct rpc_method {
+    const char *path;    /* "/package.Service/Method" */
+    enum rpc_kind kind;
+    const void *row;     /* the dialect's own */
+};
+
+/* What a dialect that speaks gRPC has beside (dialect.h: `rpc`). */
+struct rpc_dialect {
+    /* The method of this path, for ever; NULL: none of ours. */
+    const struct rpc_method *(*find)(const char *path);
+    /* Whose call is it?  A good API key (into `out_key`), or false.  Called on any lane's instance. */
+    bool (*whose)(void *self, struct exchange *x, struct buf *out_key);
+    void (*serve)(void *self, struct rpc *rpc, const struct rpc_method *method);
+};
+
+#endif
