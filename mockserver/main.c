@@ -23,9 +23,11 @@
 #include "engine/engine.h"
 #include "lanes/lane.h"
 #include "lanes/puppeteer.h"
+#include "calls.h"
 #include "load.h"
 #include "options.h"
 #include "requests.h"
+#include "transports/grpc.h"
 #include "transports/http.h"
 #include "vendors.h"
 #include "version.h"
@@ -59,6 +61,9 @@ struct server {
     struct admin *admin;
     struct requests requests;
     struct http_server *http;
+    struct grpc_server *grpc;
+    struct calls calls;
+    bool has_calls;
     atomic_uint unfired;            /* rules that did not fire as planned */
 };
 
@@ -317,16 +322,41 @@ static int start_http(struct server *s, struct err *err)
     return http_server_new(&s->http, &config, err);
 }
 
+static int start_grpc(struct server *s, struct err *err)
+{
+    calls_init(&s->calls, s->lanes, s->default_lane);
+    s->has_calls = true;
+    const struct grpc_config config = {
+        .address = s->options->grpc_address,
+        .port = s->options->grpc_port,
+        .allow_remote = s->options->allow_remote,
+        .max_streams = s->options->max_streams,
+        .find = calls_find,
+        .arg = &s->calls,
+    };
+    return grpc_server_new(&s->grpc, &config, err);
+}
+
+static void stop_grpc(struct server *s)
+{
+    grpc_server_free(s->grpc);
+    s->grpc = NULL;
+    if (s->has_calls)
+        calls_fini(&s->calls);
+    s->has_calls = false;
+}
+
 static int server_start(struct server *s, const struct load_list *scenarios, struct err *err)
 {
     if (start_engine(s, err) != 0 || start_lanes(s, scenarios, err) != 0 || start_admin(s, err) != 0)
         return -1;
-    return start_http(s, err);
+    return start_http(s, err) != 0 ? -1 : start_grpc(s, err);
 }
 
 /* Also takes a server that was started half-way. */
 static void server_stop(struct server *s)
 {
+    stop_grpc(s);
     http_server_free(s->http);
     s->http = NULL;
     admin_free(s->admin);
@@ -367,7 +397,7 @@ static void print_welcome(const struct server *s)
     if (s->options->scenario_count > 0)
         buf_printf(&text, "  scenarios from the command line are at work in every lane, seed %llu\n",
                    (unsigned long long) s->seed);
-    vendors_describe(&text, url);
+    vendors_describe(&text, url, grpc_server_url(s->grpc));
     fputs(buf_cstr(&text), stderr);
 }
 
@@ -383,7 +413,7 @@ static void print_ready_line(const struct server *s)
     jsonw_object(&w, NULL);
     jsonw_str(&w, "standbox", CONTRACT_VERSION);
     jsonw_str(&w, "http", url);
-    jsonw_null(&w, "grpc");
+    jsonw_str(&w, "grpc", grpc_server_url(s->grpc));
     jsonw_str(&w, "admin", buf_cstr(&admin));
     jsonw_str(&w, "admin_token", s->token);
     jsonw_int(&w, "pid", getpid());
@@ -400,7 +430,9 @@ static int write_config(struct jsonw *w, const struct options *o, enum isolation
     jsonw_str(w, "version", version_text());
     buf_printf(&text, "%s:%d", o->http_address, o->http_port);
     jsonw_str(w, "http", buf_cstr(&text));
-    jsonw_null(w, "grpc");
+    buf_clear(&text);
+    buf_printf(&text, "%s:%d", o->grpc_address, o->grpc_port);
+    jsonw_str(w, "grpc", buf_cstr(&text));
     jsonw_str(w, "isolation", isolation_name(isolation));
     jsonw_str(w, "isolation_asked", options_isolation_name(o->isolation));
     buf_clear(&text);
@@ -486,6 +518,7 @@ static int run(struct server *server, const struct load_list *scenarios, struct 
     }
     wait_for_signal(watch);
     watch_for_impatience(watch);
+    stop_grpc(server);
     http_server_free(server->http);
     server->http = NULL;
     atomic_fetch_add(&server->unfired, report_all(server->lanes));

@@ -44,55 +44,86 @@ static int parse_whole(const char *text, unsigned long min, unsigned long max, u
     return 0;
 }
 
-static int bad_address(const char *value, const char *why, struct err *err)
+/* An option's ADDR:PORT. */
+struct place {
+    const char *option;
+    char *address;                /* OPTIONS_ADDRESS_BYTES */
+    bool *is_loopback;
+    int *port;
+};
+
+static int bad_address(const struct place *place, const char *value, const char *why, struct err *err)
 {
-    return err_set(err, ERR_INVALID, 0, "--http: %s in \"%s\" (expected ADDR:PORT, e.g. 127.0.0.1:8700 or [::1]:8700)",
-                   why, value);
+    return err_set(err, ERR_INVALID, 0, "%s: %s in \"%s\" (expected ADDR:PORT, e.g. 127.0.0.1:8700 or [::1]:8700)",
+                   place->option, why, value);
 }
 
-/* Writes the address as http_config wants it, names resolved to numbers without asking anybody. */
-static int take_host(struct options *o, const char *host, const char *value, struct err *err)
+/* Writes the address as the transports want it, names resolved to numbers without asking anybody. */
+static int take_host(const struct place *place, const char *host, const char *value, struct err *err)
 {
     size_t len = strlen(host);
     struct in_addr v4;
     struct in6_addr v6;
     if (strcmp(host, "localhost") == 0)
-        return take_host(o, "127.0.0.1", value, err);
+        return take_host(place, "127.0.0.1", value, err);
     if (inet_pton(AF_INET, host, &v4) == 1) {
-        o->http_is_loopback = (ntohl(v4.s_addr) >> 24) == 127;
+        *place->is_loopback = (ntohl(v4.s_addr) >> 24) == 127;
     } else if (len > 2 && host[0] == '[' && host[len - 1] == ']') {
         char inner[OPTIONS_ADDRESS_BYTES] = "";
         if (len - 2 >= sizeof inner)
-            return bad_address(value, "no such address", err);
+            return bad_address(place, value, "no such address", err);
         memcpy(inner, host + 1, len - 2);
         if (inet_pton(AF_INET6, inner, &v6) != 1)
-            return bad_address(value, "no such IPv6 address", err);
-        o->http_is_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+            return bad_address(place, value, "no such IPv6 address", err);
+        *place->is_loopback = IN6_IS_ADDR_LOOPBACK(&v6);
     } else {
-        return bad_address(value, strchr(host, ':') != NULL ? "an IPv6 address without brackets" : "no such address",
-                           err);
+        return bad_address(place, value,
+                           strchr(host, ':') != NULL ? "an IPv6 address without brackets" : "no such address", err);
     }
-    memcpy(o->http_address, host, len + 1);
+    memcpy(place->address, host, len + 1);
+    return 0;
+}
+
+static int take_place(const struct place *place, const char *value, struct err *err)
+{
+    const char *colon = strrchr(value, ':');
+    if (colon == NULL || strchr(colon, ']') != NULL)
+        return bad_address(place, value, "no port", err);
+    unsigned long port;
+    if (parse_whole(colon + 1, 0, 65535, &port) != 0)
+        return bad_address(place, value, "a port that is not 0 to 65535", err);
+    char host[OPTIONS_ADDRESS_BYTES] = "";
+    size_t len = (size_t) (colon - value);
+    if (len == 0 || len >= sizeof host)
+        return bad_address(place, value, "no such address", err);
+    memcpy(host, value, len);
+    if (take_host(place, host, value, err) != 0)
+        return -1;
+    *place->port = (int) port;
     return 0;
 }
 
 static int apply_http(struct options *o, const char *value, struct err *err)
 {
-    const char *colon = strrchr(value, ':');
-    if (colon == NULL || strchr(colon, ']') != NULL)
-        return bad_address(value, "no port", err);
-    unsigned long port;
-    if (parse_whole(colon + 1, 0, 65535, &port) != 0)
-        return bad_address(value, "a port that is not 0 to 65535", err);
-    char host[OPTIONS_ADDRESS_BYTES] = "";
-    size_t len = (size_t) (colon - value);
-    if (len == 0 || len >= sizeof host)
-        return bad_address(value, "no such address", err);
-    memcpy(host, value, len);
-    if (take_host(o, host, value, err) != 0)
-        return -1;
-    o->http_port = (int) port;
-    return 0;
+    const struct place place = { "--http", o->http_address, &o->http_is_loopback, &o->http_port };
+    return take_place(&place, value, err);
+}
+
+static int apply_grpc(struct options *o, const char *value, struct err *err)
+{
+    const struct place place = { "--grpc", o->grpc_address, &o->grpc_is_loopback, &o->grpc_port };
+    o->has_grpc = true;
+    return take_place(&place, value, err);
+}
+
+/* So that servers on ports of their own do not meet on one: any free port beside any free port. */
+static void default_grpc(struct options *o)
+{
+    if (o->has_grpc)
+        return;
+    memcpy(o->grpc_address, o->http_address, sizeof o->grpc_address);
+    o->grpc_is_loopback = o->http_is_loopback;
+    o->grpc_port = o->http_port == 0 || o->http_port == 65535 ? 0 : o->http_port + 1;
 }
 
 static const char *const isolation_names[ISOLATION_CHOICES] = {
@@ -266,6 +297,7 @@ static int apply_help(struct options *o, const char *value, struct err *err)
 
 static const struct option table[] = {
     { "http", "ADDR:PORT", apply_http, "where to listen; port 0: any free one (127.0.0.1:8700)" },
+    { "grpc", "ADDR:PORT", apply_grpc, "the same for vendors that speak gRPC (that address, the next port)" },
     { "isolation", "MODE", apply_isolation,
       "auto, namespace or none (auto: namespace where this machine can do it)" },
     { "time-scale", "N", apply_time_scale, "API time runs N times as fast as the machine's (1)" },
@@ -287,7 +319,6 @@ static const struct option table[] = {
     { "print-config", NULL, apply_print_config, "print what these options come to, as JSON, and exit" },
     { "version", NULL, apply_version, "print the version and exit" },
     { "help", NULL, apply_help, "print this text and exit" },
-    { "grpc", "ADDR:PORT", NULL, NULL },
 };
 
 void options_describe(struct buf *out)
@@ -411,12 +442,13 @@ static int take_argument(struct options *o, int argc, char *const *argv, int *at
 static int check_remote(const struct options *o, struct err *err)
 {
     if (!o->allow_remote) {
-        if (o->http_is_loopback)
+        if (o->http_is_loopback && o->grpc_is_loopback)
             return 0;
         return err_set(err, ERR_INVALID, 0,
-                       "--http: %s is not a loopback address, and whoever reaches it can run commands here; "
+                       "--%s: %s is not a loopback address, and whoever reaches it can run commands here; "
                        "add --allow-remote, --api-key and --admin-token if you mean it",
-                       o->http_address);
+                       o->http_is_loopback ? "grpc" : "http",
+                       o->http_is_loopback ? o->grpc_address : o->http_address);
     }
     if (o->api_key_count == 0)
         return err_set(err, ERR_INVALID, 0, "--allow-remote: needs --api-key too");
@@ -439,6 +471,7 @@ static int parse(struct options *o, int argc, char *const *argv, const char *env
         if (o->action == ACTION_HELP || o->action == ACTION_VERSION)
             return 0;
     }
+    default_grpc(o);
     return check_remote(o, err);
 }
 

@@ -28,6 +28,9 @@ struct options {
     char http_address[OPTIONS_ADDRESS_BYTES];  /* "127.0.0.1", "[::1]" */
     bool http_is_loopback;
     int http_port;                             /* 0: any free one */
+    char grpc_address[OPTIONS_ADDRESS_BYTES];
+    bool grpc_is_loopback, has_grpc;           /* has_grpc: it was given; else HTTP's address and the next port */
+    int grpc_port;
     enum isolation_choice isolation;
     double time_scale;
     unsigned max_streams;

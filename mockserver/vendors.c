@@ -3,13 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dialects/coreweave/coreweave.h"
 #include "dialects/hyperbrowser/hyperbrowser.h"
+#include "dialects/rpc.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* A new vendor is one row. */
 static const struct dialect *const vendors[] = {
     &hyperbrowser_dialect,
+    &coreweave_dialect,
 };
 
 struct instances {
@@ -139,6 +142,18 @@ const struct dialect *vendors_find(struct lane *lane, const struct exchange *x, 
     return NULL;
 }
 
+const struct dialect *vendors_find_rpc(struct lane *lane, const char *path, void **out_self)
+{
+    struct instances *instances = lane_tenant(lane);
+    for (size_t i = 0; i < COUNT(vendors); i++) {
+        if (vendors[i]->rpc != NULL && vendors[i]->rpc->find(path) != NULL) {
+            *out_self = instances->selves[i];
+            return vendors[i];
+        }
+    }
+    return NULL;
+}
+
 /* ---- what scenarios say of settings ------------------------------------------------------- */
 
 static const struct dialect *find_vendor(enum scenario_dialect dialect, size_t *out_index)
@@ -198,6 +213,8 @@ static int prepare(void *tenant, struct scenario *const *list, size_t count, voi
     int rc = plan == NULL ? err_set(err, ERR_NOMEM, 0, "settings") : 0;
     (void) arg;
     for (size_t i = 0; i < COUNT(vendors) && rc == 0; i++) {
+        if (vendors[i]->settings == NULL)
+            continue;
         const char **assignments = list_assignments(i, list, count);
         rc = assignments == NULL
                  ? err_set(err, ERR_NOMEM, 0, "settings")
@@ -216,8 +233,10 @@ static void adopt(void *tenant, void *arg_plan, bool is_meant, void *arg)
     struct instances *instances = tenant;
     struct plan *plan = arg_plan;
     (void) arg;
-    for (size_t i = 0; i < COUNT(vendors) && is_meant; i++)
-        vendors[i]->use_settings(instances->selves[i], plan->ready[i]);
+    for (size_t i = 0; i < COUNT(vendors) && is_meant; i++) {
+        if (vendors[i]->settings != NULL)
+            vendors[i]->use_settings(instances->selves[i], plan->ready[i]);
+    }
     free(plan);
 }
 
@@ -245,8 +264,8 @@ const char **vendors_hosts(struct lane *lane)
     return hosts;
 }
 
-void vendors_describe(struct buf *out, const char *base_url)
+void vendors_describe(struct buf *out, const char *http_url, const char *grpc_url)
 {
     for (size_t i = 0; i < COUNT(vendors); i++)
-        vendors[i]->describe(out, base_url);
+        vendors[i]->describe(out, vendors[i]->rpc != NULL ? grpc_url : http_url);
 }

@@ -23,6 +23,9 @@ struct lane_tenant vendors_tenant(struct vendors_env *env);
 /* Whose request is it?  NULL: nobody's.  The dialect and, in *out_self, its instance in `lane`. */
 const struct dialect *vendors_find(struct lane *lane, const struct exchange *x, void **out_self);
 
+/* Who serves the gRPC method of this path?  As vendors_find. */
+const struct dialect *vendors_find_rpc(struct lane *lane, const char *path, void **out_self);
+
 /* The hook for whoever reads scenarios (scenario/setting.h). */
 setting_table_fn vendors_settings_of;
 
@@ -34,7 +37,7 @@ int vendors_write_settings(struct jsonw *w, const struct options *options, struc
 /* NULL-terminated list of host name endings under which sandboxes are reached; free the list, not the texts, which
    live as long as `lane`. */
 const char **vendors_hosts(struct lane *lane);
-/* How to point each SDK at `base_url`. */
-void vendors_describe(struct buf *out, const char *base_url);
+/* How to point each SDK at its server: those that speak HTTP, and those that speak gRPC. */
+void vendors_describe(struct buf *out, const char *http_url, const char *grpc_url);
 
 #endif

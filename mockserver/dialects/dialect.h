@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "scenario/setting.h"
+#include "scenario/vocab.h"
 
 struct engine;
 struct sandbox;
@@ -82,6 +83,10 @@ struct exchange_ops {
     /* Something was noted in x->strike: let its fault strike if it is due now, before any further byte.  -1: nothing
        more can be written, the answer is over. */
     int (*poke)(struct exchange *x);
+    /* For a transport that looks after x->strike on a thread of its own: the answer now knows of this fact.  Then it
+       notes events by itself, too, and `poke` has let it see all that was sent.  NULL: whoever answers notes both.
+       -1 as with poke. */
+    int (*note_fact)(struct exchange *x, enum scenario_fact fact);
 };
 
 struct exchange {
@@ -175,7 +180,7 @@ struct dialect {
     /* Its settings as "name=value" list `assignments` (NULL: none) makes them, one line each.  ERR_INVALID names
        the bad one. */
     int (*describe_settings)(struct buf *out, const char *const *assignments, struct err *err);
-    /* What scenarios may say of them. */
+    /* What scenarios may say of them; NULL: nothing, and the next two are not there. */
     const struct setting_table *settings;
     /* Make ready what the assignments of the lane's scenarios ("name=value", NULL-terminated, the last of a name
        counts) make of those that it was created with.  *out_ready belongs to the dialect and lives as long.  With the

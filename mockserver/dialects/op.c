@@ -275,6 +275,8 @@ int op_note_fact(struct exchange *x, const struct fact *fact)
 {
     if (x->strike == NULL)
         return 0;
+    if (x->ops->note_fact != NULL)
+        return x->ops->note_fact(x, strike_fact_of((int) fact->kind));
     strike_note_fact(x->strike, strike_fact_of((int) fact->kind));
     return strike_now(x);
 }
@@ -324,6 +326,8 @@ static int write_event(struct exchange *x, const void *data, size_t len)
 {
     if (x->ops->stream_write(x, data, len) < 0)
         return -1;
+    if (x->ops->note_fact != NULL)
+        return 0;   /* the transport has noted it */
     strike_note_event(x->strike);
     return strike_now(x);
 }
