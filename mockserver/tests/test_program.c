@@ -154,7 +154,7 @@ static void wrong_use_is_exit_code_2_with_a_reason_on_stderr(void **state)
 {
     (void) state;
     must_print((const char *[]) { "--htpp", "x", NULL }, 2, "", "--htpp; did you mean --http?");
-    must_print((const char *[]) { "--grpc=127.0.0.1:0", NULL }, 2, "", "--grpc");
+    must_print((const char *[]) { "--grpc=0.0.0.0:0", NULL }, 2, "", "--allow-remote");
     must_print((const char *[]) { "--http", "0.0.0.0:0", NULL }, 2, "", "--allow-remote");
 }
 
@@ -319,7 +319,10 @@ static void the_ready_line_has_its_contract_form(void **state)
     buf_printf(&admin, "%s/__admin", http);
     assert_string_equal(cJSON_GetObjectItem(ready, "admin")->valuestring, buf_cstr(&admin));
     assert_string_equal(cJSON_GetObjectItem(ready, "standbox")->valuestring, "1.0");
-    assert_true(cJSON_IsNull(cJSON_GetObjectItem(ready, "grpc")));
+    const char *grpc = cJSON_GetObjectItem(ready, "grpc")->valuestring;
+    assert_int_equal(strncmp(grpc, "http://127.0.0.1:", 17), 0);
+    assert_true(strtol(grpc + 17, NULL, 10) > 0);
+    assert_string_not_equal(grpc, http);
     assert_int_equal(strlen(cJSON_GetObjectItem(ready, "admin_token")->valuestring), 32);
     assert_int_equal(cJSON_GetObjectItem(ready, "pid")->valueint, program.pid);
     BUF_AUTO out = BUF_INIT;
