@@ -564,7 +564,7 @@ const struct cw_row cw_v1_rows[] = {
     UNSERVED("GetSandboxBuildLogs"),
     UNSERVED("PurgeSandboxes"),
     /* 1.22.0 asks for a direct connection before each command, log and file, and goes on without one when it hears
-       that there is none (SDK 1.22.0, _direct.py:365-374). */
+       that there is none (SDK 1.22.0, _direct.py:340-365). */
     UNSERVED("ConnectSandbox"),
     { { SANDBOXES "StreamExec", RPC_BIDI, NULL }, &cw_wire_v1, &cw1__exec_stream_request__descriptor, read_exec_init,
       read_exec_input, cw_stream_exec },
