@@ -317,6 +317,16 @@ void cw_new_sandbox(struct cw_world *world, const struct cw_wish *wish)
     cw_await_state(world, world->sandbox, CW_RUNNING);
 }
 
+void cw_new_sandbox_running(struct cw_world *world, const char *line)
+{
+    cw_new_sandbox(world, &(struct cw_wish) { .program = "/bin/sh", .args = { "-c", line } });
+    struct sandbox *sandbox = engine_find_sandbox(world->base->engine, NULL, NULL, world->sandbox);
+    struct proc *proc = sandbox_main(sandbox);
+    world_await_output(proc, "up\n");
+    proc_unref(proc);
+    sandbox_unref(sandbox);
+}
+
 static const int states_v1[] = { CW_UNSPECIFIED, CW_CREATING, CW_RUNNING, CW_COMPLETED, CW_FAILED, CW_TERMINATING,
                                  CW_TERMINATED, CW_PENDING, CW_PAUSED, CW_PREPARING };
 static const int states_v1beta2[] = { CW_UNSPECIFIED, CW_CREATING, CW_RUNNING, CW_COMPLETED, CW_FAILED, CW_TERMINATED,

@@ -78,6 +78,8 @@ struct cw_wish {
 struct cw_answer *cw_create(struct cw_world *world, const struct cw_wish *wish);
 /* The same, and its id into world->sandbox; waits until it runs. */
 void cw_new_sandbox(struct cw_world *world, const struct cw_wish *wish);
+/* The same, with a shell line as its main process, and waits until that has written "up" (its traps are set then). */
+void cw_new_sandbox_running(struct cw_world *world, const char *line);
 
 /* What a Get shows. */
 struct cw_seen {
