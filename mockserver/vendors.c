@@ -213,7 +213,7 @@ static int prepare(void *tenant, struct scenario *const *list, size_t count, voi
     int rc = plan == NULL ? err_set(err, ERR_NOMEM, 0, "settings") : 0;
     (void) arg;
     for (size_t i = 0; i < COUNT(vendors) && rc == 0; i++) {
-        if (vendors[i]->settings == NULL)
+        if (vendors[i]->prepare_settings == NULL)
             continue;
         const char **assignments = list_assignments(i, list, count);
         rc = assignments == NULL
@@ -234,7 +234,7 @@ static void adopt(void *tenant, void *arg_plan, bool is_meant, void *arg)
     struct plan *plan = arg_plan;
     (void) arg;
     for (size_t i = 0; i < COUNT(vendors) && is_meant; i++) {
-        if (vendors[i]->settings != NULL)
+        if (vendors[i]->use_settings != NULL)
             vendors[i]->use_settings(instances->selves[i], plan->ready[i]);
     }
     free(plan);

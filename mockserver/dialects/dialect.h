@@ -180,11 +180,11 @@ struct dialect {
     /* Its settings as "name=value" list `assignments` (NULL: none) makes them, one line each.  ERR_INVALID names
        the bad one. */
     int (*describe_settings)(struct buf *out, const char *const *assignments, struct err *err);
-    /* What scenarios may say of them; NULL: nothing, and the next two are not there. */
+    /* What scenarios may say of them. */
     const struct setting_table *settings;
     /* Make ready what the assignments of the lane's scenarios ("name=value", NULL-terminated, the last of a name
        counts) make of those that it was created with.  *out_ready belongs to the dialect and lives as long.  With the
-       lane's turn held, as the next. */
+       lane's turn held, as the next.  Both are NULL when no row of the table is for lanes. */
     int (*prepare_settings)(void *self, const char *const *assignments, const void **out_ready, struct err *err);
     /* From now on these. */
     void (*use_settings)(void *self, const void *ready);

@@ -8,7 +8,7 @@
 /* Numbers beyond this would overflow when they are added up. */
 #define NUMBER_MAX (INT64_MAX / 1024)
 
-static int set_number(const struct setting *setting, int64_t *out, const char *assignment, const char *value,
+static int set_number(const struct setting_row *setting, int64_t *out, const char *assignment, const char *value,
                       struct err *err)
 {
     char *end;
@@ -22,7 +22,7 @@ static int set_number(const struct setting *setting, int64_t *out, const char *a
     return 0;
 }
 
-static int set_word(const struct setting *setting, const char **out, const char *assignment, const char *value,
+static int set_word(const struct setting_row *setting, const char **out, const char *assignment, const char *value,
                     struct err *err)
 {
     BUF_AUTO all = BUF_INIT;
@@ -36,7 +36,7 @@ static int set_word(const struct setting *setting, const char **out, const char 
     return err_set(err, ERR_INVALID, 0, "setting \"%.100s\": the value must be one of %s", assignment, buf_cstr(&all));
 }
 
-static int set_text(const struct setting *setting, const char **out, const char *assignment, const char *value,
+static int set_text(const struct setting_row *setting, const char **out, const char *assignment, const char *value,
                     struct err *err)
 {
     if (setting->words != NULL)
@@ -47,7 +47,7 @@ static int set_text(const struct setting *setting, const char **out, const char 
     return 0;
 }
 
-static int apply(void *settings, const struct setting *table, size_t count, const char *assignment, struct err *err)
+static int apply(void *settings, const struct setting_row *table, size_t count, const char *assignment, struct err *err)
 {
     size_t len = strcspn(assignment, "=");
     const char *value = assignment + len + 1;
@@ -64,7 +64,7 @@ static int apply(void *settings, const struct setting *table, size_t count, cons
                    assignment);
 }
 
-int settings_apply(void *settings, const struct setting *table, size_t count, const char *const *assignments,
+int settings_apply(void *settings, const struct setting_row *table, size_t count, const char *const *assignments,
                    struct err *err)
 {
     for (; assignments != NULL && *assignments != NULL; assignments++) {
@@ -74,7 +74,7 @@ int settings_apply(void *settings, const struct setting *table, size_t count, co
     return 0;
 }
 
-void settings_tell(const void *settings, const struct setting *table, size_t count, struct buf *out)
+void settings_tell(const void *settings, const struct setting_row *table, size_t count, struct buf *out)
 {
     static const char *const sources[] = { [SETTING_KNOWN] = "known", [SETTING_GUESS] = "guess" };
     for (size_t i = 0; i < count; i++) {

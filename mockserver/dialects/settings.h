@@ -16,7 +16,7 @@
 
 enum setting_source { SETTING_KNOWN, SETTING_GUESS };
 
-struct setting {
+struct setting_row {
     const char *name;
     size_t offset;                 /* in the dialect's struct */
     enum setting_source source;
@@ -28,9 +28,9 @@ struct setting {
 
 /* Put a NULL-terminated list of "name=value" (NULL: none) over what `settings` has.  Texts are borrowed.  ERR_INVALID
    names the assignment: no such setting, or a value that it cannot have. */
-int settings_apply(void *settings, const struct setting *table, size_t count, const char *const *assignments,
+int settings_apply(void *settings, const struct setting_row *table, size_t count, const char *const *assignments,
                    struct err *err);
 /* One line per setting: name, value, known or guess, why. */
-void settings_tell(const void *settings, const struct setting *table, size_t count, struct buf *out);
+void settings_tell(const void *settings, const struct setting_row *table, size_t count, struct buf *out);
 
 #endif

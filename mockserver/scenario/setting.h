@@ -25,7 +25,7 @@ struct setting_table {
     const struct setting *list;
     size_t count;
     /* May a lane's scenario assign this ("name=value", of a row that is for lanes)?  The complaint is about the value
-       alone. */
+       alone.  NULL: no row is for lanes. */
     int (*check)(const char *assignment, struct err *err);
 };
 

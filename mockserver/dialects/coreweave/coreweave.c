@@ -215,6 +215,7 @@ const struct dialect coreweave_dialect = {
     .takes_raw_body = claims,
     .reset = reset,
     .describe_settings = describe_settings,
+    .settings = &cw_setting_table,
     .host_suffix = host_suffix,
     .describe = describe,
 };

@@ -32,44 +32,49 @@ static const struct cw_settings defaults = {
 static const char *const start_failures[] = { "exit", "error", NULL };
 static const char *const stopped_states[] = { "completed", "terminated", NULL };
 
-#define NUMBER(name, most, kind, text) \
-    { #name, offsetof(struct cw_settings, name), SETTING_##kind, text, most, NULL, NULL }
-#define TEXT(name, list, kind, text) \
-    { #name, offsetof(struct cw_settings, name), SETTING_##kind, text, 0, list, "" }
+/* NUMBER(name, most, kind, why) TEXT(name, words, kind, why) */
+#define SETTINGS(NUMBER, TEXT) \
+    NUMBER(pending_ms, 0, GUESS, "a new sandbox is PENDING for so long") \
+    NUMBER(creating_ms, 0, GUESS, "... and then CREATING for so long at least") \
+    NUMBER(stop_wait_ms, 0, GUESS, \
+           "real time; a stop is answered when the sandbox is gone, but not later than this; then it is TERMINATING, and the SDK " \
+           "polls (0: at once)") \
+    NUMBER(default_grace_s, 86400, KNOWN, "between TERM and KILL when the request does not say (the SDK's default)") \
+    NUMBER(drain_grace_ms, 0, GUESS, "real time; how long output is awaited when a survivor holds the pipe") \
+    NUMBER(chunk_bytes, 1048576, GUESS, \
+           "most output in one message (0.22.0 receives 4 MiB at most; the SDK itself sends 64 KiB)") \
+    NUMBER(whole_characters, 1, GUESS, \
+           "1: no message ends inside a UTF-8 character while the rest may still come; 0: bytes go as they were read") \
+    NUMBER(file_max_bytes, 104857600, KNOWN, \
+           "most in one ReadFile or WriteFile: more is CWSANDBOX_FILE_TOO_LARGE, and the SDK streams (its own default " \
+           "for what it does not ask)") \
+    NUMBER(exec_max_output_bytes, 67108864, GUESS, "kept of each stream by unary Exec when it does not say") \
+    NUMBER(log_chunk_bytes, 1048576, GUESS, "most in one message of a log") \
+    NUMBER(log_sessions, 10000, GUESS, "log sessions of a sandbox that can be resumed; the oldest goes first") \
+    NUMBER(page_size, 10000, GUESS, "sandboxes in a page when the request does not say (the SDK never does)") \
+    NUMBER(page_size_max, 10000, GUESS, "most in a page") \
+    NUMBER(env_max, 100000, GUESS, "environment variables in one request") \
+    NUMBER(keep_log_bytes, 0, GUESS, "of the main process's output that logs can go back to") \
+    TEXT(user, NULL, GUESS, "user name in the sandbox (in the vendor's images it is mostly root)") \
+    TEXT(start_failure, start_failures, GUESS, \
+         "a command that cannot be started: \"exit\" 127 (not found) or 126 with a line on stderr, as the SDK's own unit " \
+         "test has it, or an in-band \"error\" EXEC_FAILED") \
+    TEXT(stopped_state, stopped_states, KNOWN, \
+         "last state of a sandbox that was stopped: \"completed\", or \"terminated\" as older back ends say (SDK 1.22.0, " \
+         "SandboxStatus)") \
+    TEXT(missing_image_prefix, NULL, GUESS, "images whose names begin like this cannot be had: FAILED; \"\": none") \
+    TEXT(runner_id, NULL, GUESS, "the one runner that there is") \
+    TEXT(runner_group_id, NULL, GUESS, "its group") \
+    TEXT(profile, NULL, GUESS, "its one profile (v1beta2)")
 
-static const struct setting table[] = {
-    NUMBER(pending_ms, 0, GUESS, "a new sandbox is PENDING for so long"),
-    NUMBER(creating_ms, 0, GUESS, "... and then CREATING for so long at least"),
-    NUMBER(stop_wait_ms, 0, GUESS,
-           "real time; a stop is answered when the sandbox is gone, but not later than this; then it is TERMINATING, and the SDK "
-           "polls (0: at once)"),
-    NUMBER(default_grace_s, 86400, KNOWN, "between TERM and KILL when the request does not say (the SDK's default)"),
-    NUMBER(drain_grace_ms, 0, GUESS, "real time; how long output is awaited when a survivor holds the pipe"),
-    NUMBER(chunk_bytes, 1048576, GUESS,
-           "most output in one message (0.22.0 receives 4 MiB at most; the SDK itself sends 64 KiB)"),
-    NUMBER(whole_characters, 1, GUESS,
-           "1: no message ends inside a UTF-8 character while the rest may still come; 0: bytes go as they were read"),
-    NUMBER(file_max_bytes, 104857600, KNOWN,
-           "most in one ReadFile or WriteFile: more is CWSANDBOX_FILE_TOO_LARGE, and the SDK streams (its own default "
-           "for what it does not ask)"),
-    NUMBER(exec_max_output_bytes, 67108864, GUESS, "kept of each stream by unary Exec when it does not say"),
-    NUMBER(log_chunk_bytes, 1048576, GUESS, "most in one message of a log"),
-    NUMBER(log_sessions, 10000, GUESS, "log sessions of a sandbox that can be resumed; the oldest goes first"),
-    NUMBER(page_size, 10000, GUESS, "sandboxes in a page when the request does not say (the SDK never does)"),
-    NUMBER(page_size_max, 10000, GUESS, "most in a page"),
-    NUMBER(env_max, 100000, GUESS, "environment variables in one request"),
-    NUMBER(keep_log_bytes, 0, GUESS, "of the main process's output that logs can go back to"),
-    TEXT(user, NULL, GUESS, "user name in the sandbox (in the vendor's images it is mostly root)"),
-    TEXT(start_failure, start_failures, GUESS,
-         "a command that cannot be started: \"exit\" 127 (not found) or 126 with a line on stderr, as the SDK's own unit "
-         "test has it, or an in-band \"error\" EXEC_FAILED"),
-    TEXT(stopped_state, stopped_states, KNOWN,
-         "last state of a sandbox that was stopped: \"completed\", or \"terminated\" as older back ends say (SDK 1.22.0, "
-         "SandboxStatus)"),
-    TEXT(missing_image_prefix, NULL, GUESS, "images whose names begin like this cannot be had: FAILED; \"\": none"),
-    TEXT(runner_id, NULL, GUESS, "the one runner that there is"),
-    TEXT(runner_group_id, NULL, GUESS, "its group"),
-    TEXT(profile, NULL, GUESS, "its one profile (v1beta2)"),
+static const struct setting_row table[] = {
+#define NUMBER(name, most, kind, text) \
+    { #name, offsetof(struct cw_settings, name), SETTING_##kind, text, most, NULL, NULL },
+#define TEXT(name, list, kind, text) \
+    { #name, offsetof(struct cw_settings, name), SETTING_##kind, text, 0, list, "" },
+    SETTINGS(NUMBER, TEXT)
+#undef NUMBER
+#undef TEXT
 };
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -91,3 +96,16 @@ void cw_settings_describe(const struct cw_settings *settings, struct buf *out)
 {
     settings_tell(settings, table, COUNT(table), out);
 }
+
+/* ---- for scenarios -------------------------------------------------------------------------- */
+
+/* All are looked at when the server starts, so a scenario may assign none, and is told so. */
+static const struct setting known[] = {
+#define NUMBER(name, most, kind, text) { #name, SETTING_NUMBER, false },
+#define TEXT(name, list, kind, text) { #name, SETTING_TEXT, false },
+    SETTINGS(NUMBER, TEXT)
+#undef NUMBER
+#undef TEXT
+};
+
+const struct setting_table cw_setting_table = { .list = known, .count = COUNT(known) };

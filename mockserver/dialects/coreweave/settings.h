@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "scenario/setting.h"
 
 struct cw_settings {
     int64_t pending_ms, creating_ms, stop_wait_ms, default_grace_s, drain_grace_ms, chunk_bytes, whole_characters;
@@ -14,6 +15,9 @@ struct cw_settings {
     int64_t keep_log_bytes;
     const char *user, *start_failure, *stopped_state, *missing_image_prefix, *runner_id, *runner_group_id, *profile;
 };
+
+/* What scenarios are told of them: none is theirs to change. */
+extern const struct setting_table cw_setting_table;
 
 /* The defaults with a NULL-terminated list of "name=value" (NULL: none) put over them.  ERR_INVALID. */
 int cw_settings_parse(struct cw_settings *out, const char *const *assignments, struct err *err);
