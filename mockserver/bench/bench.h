@@ -14,6 +14,13 @@
 #include "base/err.h"
 #include "bench/report.h"
 
+#define BENCH_PEERS 4
+
+struct bench_peer {
+    char name[32];
+    const char *command; /* a shell line; what it starts prints a ready line with `grpc` */
+};
+
 struct bench {
     const char *server;    /* the program under test */
     const char *isolation; /* "none" or "namespace": of the row that runs */
@@ -24,11 +31,14 @@ struct bench {
     unsigned live;         /* processes alive at once in the live row */
     unsigned leak_execs;
     unsigned stream_mib; /* per stream run */
+    struct bench_peer peers[BENCH_PEERS]; /* of the gRPC rows */
+    unsigned peer_count;
     struct report report;
 };
 
 typedef int bench_row_fn(struct bench *b, struct err *err);
 
-bench_row_fn start_rows_run, exec_rows_run, burst_rows_run, leak_rows_run, stream_rows_run, live_rows_run;
+bench_row_fn start_rows_run, exec_rows_run, burst_rows_run, leak_rows_run, stream_rows_run, live_rows_run,
+    grpc_rows_run;
 
 #endif

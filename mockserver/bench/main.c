@@ -26,6 +26,7 @@ static const struct row {
     { "burst", burst_rows_run, "500 execs at once" },
     { "stream", stream_rows_run, "one stream's bytes a second beside a plain copy, protocols A and B" },
     { "live", live_rows_run, "1,000 live processes, each with an open stream" },
+    { "grpc", grpc_rows_run, "unary calls and StreamExec over 1, 8, 64 calls at once beside --peer and bare spawning" },
     { "leak", leak_rows_run, "what 5,000 execs leave behind" },
 };
 #define ROWS (sizeof rows / sizeof *rows)
@@ -50,6 +51,7 @@ static void print_help(FILE *out)
           "  --rounds N          rounds per figure (default 5)\n"
           "  --round-ms N        length of a round of exec (default 1000)\n"
           "  --live N            processes in the row 'live' (default 1000)\n"
+          "  --peer NAME=LINE    a shell line that starts a server to compare the gRPC rows with (up to four; see bench/peers)\n"
           "  --command LINE      shell line of the exec rows (default: /bin/true)\n"
           "  --json FILE         also write the report as JSON\n"
           "  --help\n"
@@ -69,6 +71,7 @@ enum {
     OPT_ROUND_MS,
     OPT_LIVE,
     OPT_COMMAND,
+    OPT_PEER,
     OPT_JSON,
     OPT_HELP
 };
@@ -82,6 +85,7 @@ static const struct option long_options[] = {
     { "round-ms", required_argument, NULL, OPT_ROUND_MS },
     { "live", required_argument, NULL, OPT_LIVE },
     { "command", required_argument, NULL, OPT_COMMAND },
+    { "peer", required_argument, NULL, OPT_PEER },
     { "json", required_argument, NULL, OPT_JSON },
     { "help", no_argument, NULL, OPT_HELP },
     { NULL, 0, NULL, 0 },
@@ -123,6 +127,19 @@ static void take_row(struct options *o, const char *text)
     refuse("no such row", text);
 }
 
+static void take_peer(struct bench *b, const char *text)
+{
+    const char *sign = strchr(text, '=');
+    struct bench_peer *peer = &b->peers[b->peer_count];
+    if (b->peer_count == BENCH_PEERS)
+        refuse("more than four peers", text);
+    if (sign == NULL || sign == text || sign[1] == '\0' || (size_t) (sign - text) >= sizeof peer->name)
+        refuse("not NAME=LINE", text);
+    snprintf(peer->name, sizeof peer->name, "%.*s", (int) (sign - text), text);
+    peer->command = sign + 1;
+    b->peer_count++;
+}
+
 static void make_quick(struct bench *b)
 {
     b->rounds = 3;
@@ -143,6 +160,7 @@ static void take_option(struct bench *b, struct options *o, int opt)
     case OPT_ROUND_MS: b->round_ms = take_number(optarg, 60000); break;
     case OPT_LIVE: b->live = take_number(optarg, 4000); break;
     case OPT_COMMAND: b->command = optarg; break;
+    case OPT_PEER: take_peer(b, optarg); break;
     case OPT_JSON: o->json = optarg; break;
     case OPT_HELP: print_help(stdout); exit(0);
     default: exit(2);

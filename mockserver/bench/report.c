@@ -78,13 +78,13 @@ static void print_line(const struct report_line *line, FILE *out)
     if (line->state == LINE_MEASURED)
         figure_text(value, line, line->value);
     target_text(target, line);
-    fprintf(out, "%-24s %-10s %9s %-7s %-9s %-7s %s\n", line->name, line->isolation, value, line->unit, target,
+    fprintf(out, "%-30s %-10s %9s %-7s %-9s %-7s %s\n", line->name, line->isolation, value, line->unit, target,
             report_verdict(line), line->note);
 }
 
 void report_print_table(const struct report *report, FILE *out)
 {
-    fprintf(out, "%-24s %-10s %9s %-7s %-9s %-7s %s\n", "row", "isolation", "figure", "unit", "target", "verdict",
+    fprintf(out, "%-30s %-10s %9s %-7s %-9s %-7s %s\n", "row", "isolation", "figure", "unit", "target", "verdict",
             "behind it");
     for (size_t i = 0; i < report->count; i++)
         print_line(&report->lines[i], out);

@@ -25,6 +25,19 @@ static int split_lines(struct shellenv *s, struct err *err)
     return 0;
 }
 
+int shellenv_take(struct shellenv *out, const char *environment, const char *line, struct err *err)
+{
+    struct shellenv s = { .argv = { SHELL, "-c", line, NULL } };
+    s.block = strchr(environment, '=') == NULL ? NULL : strdup(environment);
+    int rc = s.block == NULL ? err_set(err, ERR_INVALID, 0, "no environment in: %.200s", environment)
+                             : split_lines(&s, err);
+    if (rc != 0)
+        shellenv_fini(&s);
+    else
+        *out = s;
+    return rc;
+}
+
 int shellenv_ask(struct shellenv *out, const struct target *t, const char *line, struct err *err)
 {
     BUF_AUTO body = BUF_INIT;
@@ -33,15 +46,8 @@ int shellenv_ask(struct shellenv *out, const struct target *t, const char *line,
     cJSON *answer = cJSON_Parse(buf_cstr(&body));
     const cJSON *result = cJSON_GetObjectItemCaseSensitive(answer, "result");
     const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(result, "stdout"));
-    struct shellenv s = { .argv = { SHELL, "-c", line, NULL } };
-    s.block = text == NULL || strchr(text, '=') == NULL ? NULL : strdup(text);
+    int rc = shellenv_take(out, text != NULL ? text : buf_cstr(&body), line, err);
     cJSON_Delete(answer);
-    int rc = s.block == NULL ? err_set(err, ERR_INVALID, 0, "no environment in: %.200s", buf_cstr(&body))
-                             : split_lines(&s, err);
-    if (rc != 0)
-        shellenv_fini(&s);
-    else
-        *out = s;
     return rc;
 }
 

@@ -16,6 +16,8 @@ struct shellenv {
     char *block;
 };
 
+/* The same of an environment that is known, one variable a line. */
+int shellenv_take(struct shellenv *out, const char *environment, const char *line, struct err *err);
 /* Borrows `line` until shellenv_fini. */
 int shellenv_ask(struct shellenv *out, const struct target *t, const char *line, struct err *err);
 void shellenv_fini(struct shellenv *s);

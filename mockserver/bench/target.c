@@ -48,7 +48,7 @@ static int add_log(const struct target *t, struct err *err)
 }
 
 /* Shells usually give 1,024 open files, whatever this program has raised its own limit to. */
-static int spawn_with_usual_limit(pid_t *out_pid, const posix_spawn_file_actions_t *actions, const char **argv)
+static int spawn_with_usual_limit(pid_t *out_pid, const posix_spawn_file_actions_t *actions, const char *const *argv)
 {
     struct rlimit ours, usual;
     if (getrlimit(RLIMIT_NOFILE, &ours) != 0)
@@ -62,7 +62,7 @@ static int spawn_with_usual_limit(pid_t *out_pid, const posix_spawn_file_actions
     return rc;
 }
 
-static int spawn_server(struct target *t, const char **argv, int out, struct err *err)
+static int spawn_server(struct target *t, const char *const *argv, int out, struct err *err)
 {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
@@ -123,22 +123,20 @@ static const char *text_of(const cJSON *object, const char *name)
 
 static int take_ready_line(struct target *t, const char *line, struct err *err)
 {
-    const char *path;
+    const char *path, *http, *grpc;
     cJSON *ready = cJSON_Parse(line);
-    int rc = parse_url(text_of(ready, "http"), &t->address, &path, err);
+    http = text_of(ready, "http");
+    grpc = text_of(ready, "grpc");
+    int rc = http != NULL || grpc == NULL ? parse_url(http, &t->address, &path, err) : 0;
+    if (rc == 0 && grpc != NULL)
+        rc = parse_url(grpc, &t->grpc, &path, err);
     cJSON_Delete(ready);
     return rc;
 }
 
-int target_start(struct target *t, const char *server, const char *isolation, unsigned max_streams, struct err *err)
+int target_start_program(struct target *t, const char *const *argv, struct err *err)
 {
-    char streams[16], line[4096];
-    const char *argv[] = { server, "--http", "127.0.0.1:0", "--isolation", isolation, NULL, NULL, NULL };
-    if (max_streams > 0) {
-        snprintf(streams, sizeof streams, "%u", max_streams);
-        argv[5] = "--max-streams";
-        argv[6] = streams;
-    }
+    char line[4096];
     *t = (struct target) TARGET_INIT;
     int out[2];
     t->log_fd = memfd_create("server-stderr", MFD_CLOEXEC);
@@ -158,6 +156,18 @@ int target_start(struct target *t, const char *server, const char *isolation, un
         target_stop(t, NULL);
     }
     return rc;
+}
+
+int target_start(struct target *t, const char *server, const char *isolation, unsigned max_streams, struct err *err)
+{
+    char streams[16];
+    const char *argv[] = { server, "--http", "127.0.0.1:0", "--isolation", isolation, NULL, NULL, NULL };
+    if (max_streams > 0) {
+        snprintf(streams, sizeof streams, "%u", max_streams);
+        argv[5] = "--max-streams";
+        argv[6] = streams;
+    }
+    return target_start_program(t, argv, err);
 }
 
 static bool wait_dead(pid_t pid, int limit_ms, int *out_status)

@@ -20,6 +20,7 @@ struct target {
     int64_t spawned_ns; /* monotonic, before the spawn */
     double ready_ms;    /* from before the spawn to the whole ready line */
     struct sockaddr_in address;
+    struct sockaddr_in grpc; /* port 0: it has none */
     char runtime_path[128]; /* "/sandbox/<id>" */
     char auth[256];         /* "Authorization: Bearer ..." */
 };
@@ -31,6 +32,10 @@ struct target {
 
 /* Start `server` on a free port.  `max_streams` 0: its default.  On failure `err` holds the end of its stderr. */
 int target_start(struct target *t, const char *server, const char *isolation, unsigned max_streams, struct err *err);
+
+/* Start any program that prints a ready line with `http`, `grpc` or both, and ends well on
+   SIGTERM.  `argv` ends in NULL. */
+int target_start_program(struct target *t, const char *const *argv, struct err *err);
 
 /* Ask for the list of sandboxes; milliseconds from before the spawn to the answer, or -1 with `err`. */
 double target_first_answer(const struct target *t, struct err *err);
