@@ -71,6 +71,7 @@ static void the_main_process_is_known_when_the_sandbox_is_closed(void **state)
     BUF_AUTO out = BUF_INIT;
     assert_null(sandbox_main(w->sandbox));
     OUTCOME o = world_finish(start_main(w, "echo kept; exit 7"));
+    assert_int_equal(o.view.end.value, 7);
     assert_int_equal(await_closed(w->sandbox), SANDBOX_CLOSED);
     size_t count;
     proc_list_free(sandbox_list_procs(w->sandbox, &count), count);
