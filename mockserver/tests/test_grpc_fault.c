@@ -246,6 +246,7 @@ static void answer_that_is_held_goes_on_when_time_does(void **state)
         if (holds[i].heads > 0)
             assert_true(h2_await_head(s));
         assert_quiet(&c, s, holds[i].bytes, holds[i].heads);
+        assert_true(grpc_site_await_fired(&grpc_site, 1));
         clock_advance(grpc_site.clock, 4999);
         assert_quiet(&c, s, holds[i].bytes, holds[i].heads);
         clock_advance(grpc_site.clock, 1);

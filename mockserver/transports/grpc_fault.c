@@ -117,22 +117,30 @@ void fault_drop(struct grpc_call *call)
 
 /* Each says whether the answer goes on at once. */
 
+/* The wait has begun when the fault is said to have fired: who waits for that may let time pass at once. */
+static void fire_and_hold(struct grpc_call *call, int64_t ms)
+{
+    struct strike *strike = call->fault.strike;
+    int64_t due_ms = clock_deadline(strike->clock, ms);
+    strike_fired(strike);
+    hold_until(call, due_ms);
+}
+
 static bool delay_first_byte(struct grpc_call *call)
 {
-    const struct strike *strike = call->fault.strike;
-    strike_fired(call->fault.strike);
-    hold_until(call, clock_deadline(strike->clock, strike_delay_ms(strike)));
+    fire_and_hold(call, strike_delay_ms(call->fault.strike));
     return false;
 }
 
 static bool stall(struct grpc_call *call)
 {
-    const struct strike *strike = call->fault.strike;
+    int64_t ms = call->fault.strike->fault->ms;
+    if (ms > 0) {
+        fire_and_hold(call, ms);
+        return false;
+    }
     strike_fired(call->fault.strike);
-    if (strike->fault->ms == 0)
-        hold(call, GLANCE_MS);
-    else
-        hold_until(call, clock_deadline(strike->clock, strike->fault->ms));
+    hold(call, GLANCE_MS);
     return false;
 }
 

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "lanes/strike.h"
 
-#define LIMIT_NS (INT64_C(1000000) * H2_LIMIT_MS)
 #define FACTS_BEFORE (SEEN_BIT(SEEN_QUEUED) | SEEN_BIT(SEEN_STARTED))
 
 /* What a handler knows of its call. */
@@ -588,34 +587,7 @@ void grpc_site_counts(struct grpc_site *site, struct match_counts *out)
     match_get_counts(site->match, MATCH_FAULTS, 0, out);
 }
 
-/* ---- waiting ---------------------------------------------------------------------------- */
-
-static bool await_count(struct grpc_site *site, const unsigned *count, unsigned least)
-{
-    int64_t end = mono_ns() + LIMIT_NS;
-    struct timespec until = { end / 1000000000, end % 1000000000 };
-    pthread_mutex_lock(&site->lock);
-    while (*count < least && pthread_cond_timedwait(&site->changed, &site->lock, &until) == 0)
-        continue;
-    bool is_there = *count >= least;
-    pthread_mutex_unlock(&site->lock);
-    return is_there;
-}
-
-bool grpc_site_await_begun(struct grpc_site *site, unsigned count)
-{
-    return await_count(site, &site->seen.begun, count);
-}
-
-bool grpc_site_await_over(struct grpc_site *site, unsigned count)
-{
-    return await_count(site, &site->seen.over, count);
-}
-
-bool grpc_site_await_late(struct grpc_site *site, unsigned count)
-{
-    return await_count(site, &site->seen.late_refused, count);
-}
+/* ---- what was seen ---------------------------------------------------------------------- */
 
 struct grpc_seen grpc_site_seen(struct grpc_site *site)
 {
@@ -632,21 +604,6 @@ bool grpc_site_answered(struct grpc_site *site, const void *bytes, size_t len)
     bool is_same = site->seen.answer.len == len && memcmp(buf_cstr(&site->seen.answer), bytes, len) == 0;
     pthread_mutex_unlock(&site->lock);
     return is_same;
-}
-
-bool grpc_site_await_idle(struct grpc_site *site)
-{
-    enum { GLANCE_NS = 1000000 };
-    int64_t end = mono_ns() + LIMIT_NS;
-    struct timespec glance = { 0, GLANCE_NS };
-    struct grpc_stats stats;
-    do {
-        grpc_server_stats(site->server, &stats);
-        if (stats.open_calls + stats.open_connections == 0 && stats.request_bytes + stats.answer_bytes == 0)
-            return true;
-        nanosleep(&glance, NULL);
-    } while (mono_ns() < end);
-    return false;
 }
 
 /* ---- as a fixture ------------------------------------------------------------------------ */

@@ -67,6 +67,8 @@ bool grpc_site_await_late(struct grpc_site *site, unsigned count);
 struct grpc_seen grpc_site_seen(struct grpc_site *site);
 /* The observed bytes of the last answer equal these? */
 bool grpc_site_answered(struct grpc_site *site, const void *bytes, size_t len);
+/* Until faults of the armed rule have fired so often. */
+bool grpc_site_await_fired(struct grpc_site *site, unsigned count);
 /* Does it come to be idle: no calls, no connections, nothing held? */
 bool grpc_site_await_idle(struct grpc_site *site);
 
