@@ -277,6 +277,9 @@ enum read_result {
    cleared first) gets the output.  Waits until API `deadline_ms`.  One thread per reader. */
 enum read_result proc_reader_next(struct proc_reader *reader, int64_t deadline_ms, interrupt_fn *interrupt,
                                   void *arg, struct fact *out_fact, struct buf *bytes);
+/* Let all who wait for this process's next fact ask their interrupt at once; who begins to wait then asks first.  Any
+   thread. */
+void proc_nudge(struct proc *proc);
 
 /* Append one stream's output (0 stdout, 1 stderr) that is still kept within the newest `window` bytes of the whole
    log (0: all that is kept) to `out`.  Returns true when something older had to be left out. */

@@ -97,6 +97,7 @@ struct proc_reader {
     struct proc *proc;              /* a reference */
     uint64_t next_seq;              /* fact to be read next */
     uint64_t pin;                   /* output before it is not needed by this reader */
+    uint64_t nudges;                /* of proc->nudges, those that it has followed; under proc->lock */
 };
 
 /* What the keeper is to be told of a process, and the far ends of its pipes. */
@@ -123,6 +124,7 @@ struct proc {
     pthread_cond_t changed;         /* facts, output, room for stdin */
     pthread_cond_t moved;           /* view.state has reached what somebody waits for */
     unsigned waiting[PROC_STATES];  /* how many wait for a state */
+    uint64_t nudges;                /* how often readers were told to ask their interrupt */
     struct fact *facts;             /* those with seq > facts_dropped */
     size_t fact_count, fact_cap;
     uint64_t facts_dropped;
@@ -171,10 +173,11 @@ void launch_free(struct launch *launch);                /* NULL is fine */
 bool signal_is_deadly(int signo);
 
 /* proc.c: wait on `cond` with proc->lock held, until it is signalled or API `deadline_ms`.  With an `interrupt` it
-   looks up once a second and asks it, lock released. */
+   looks up once a second and asks it, lock released; at once when there were nudges (proc_nudge) beyond `*nudges`, which
+   is the waiter's own memory of them (NULL: nudges are not for it). */
 enum wait_result { WAIT_CHANGED, WAIT_DEADLINE, WAIT_INTERRUPTED };
 enum wait_result proc_wait_change(struct proc *proc, pthread_cond_t *cond, int64_t deadline_ms,
-                                  interrupt_fn *interrupt, void *arg);
+                                  interrupt_fn *interrupt, void *arg, uint64_t *nudges);
 
 /* proc_log.c, with proc->lock held. */
 /* Add a fact, and tell the sandbox's owner; the fact's number and time are filled in here.  `bytes`: of output and

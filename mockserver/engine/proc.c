@@ -166,12 +166,33 @@ static bool is_before(struct timespec a, struct timespec b)
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
 
+/* With the lock held, which is released meanwhile. */
+static enum wait_result ask(struct proc *p, interrupt_fn *interrupt, void *arg)
+{
+    pthread_mutex_unlock(&p->lock);
+    bool stop = interrupt(arg);
+    pthread_mutex_lock(&p->lock);
+    return stop ? WAIT_INTERRUPTED : WAIT_CHANGED;
+}
+
+void proc_nudge(struct proc *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->nudges++;
+    pthread_cond_broadcast(&p->changed);
+    pthread_mutex_unlock(&p->lock);
+}
+
 enum wait_result proc_wait_change(struct proc *p, pthread_cond_t *cond, int64_t deadline_ms,
-                                  interrupt_fn *interrupt, void *arg)
+                                  interrupt_fn *interrupt, void *arg, uint64_t *nudges)
 {
     const struct clock *clock = p->sandbox->clock;
     if (deadline_ms != CLOCK_NEVER && clock_now_ms(clock) >= deadline_ms)
         return WAIT_DEADLINE;
+    if (interrupt != NULL && nudges != NULL && *nudges != p->nudges) {
+        *nudges = p->nudges;
+        return ask(p, interrupt, arg);
+    }
     struct timespec until = clock_real_deadline(clock, deadline_ms);
     if (interrupt != NULL) {
         struct timespec look_up = engine_real_deadline(INTERRUPT_EVERY_MS);
@@ -181,10 +202,7 @@ enum wait_result proc_wait_change(struct proc *p, pthread_cond_t *cond, int64_t 
     int rc = pthread_cond_timedwait(cond, &p->lock, &until);
     if (rc == 0 || interrupt == NULL)
         return WAIT_CHANGED;     /* or the deadline, which the next call finds */
-    pthread_mutex_unlock(&p->lock);
-    bool stop = interrupt(arg);
-    pthread_mutex_lock(&p->lock);
-    return stop ? WAIT_INTERRUPTED : WAIT_CHANGED;
+    return ask(p, interrupt, arg);
 }
 
 static int refuse_to_wait(const struct proc *p, enum wait_result result, struct err *err)
@@ -200,7 +218,7 @@ int proc_wait_state(struct proc *p, enum proc_state state, int64_t deadline_ms, 
     pthread_mutex_lock(&p->lock);
     p->waiting[state]++;
     while (p->view.state < state && result == WAIT_CHANGED)
-        result = proc_wait_change(p, &p->moved, deadline_ms, interrupt, arg);
+        result = proc_wait_change(p, &p->moved, deadline_ms, interrupt, arg, NULL);
     p->waiting[state]--;
     bool there = p->view.state >= state;
     pthread_mutex_unlock(&p->lock);
@@ -213,7 +231,7 @@ int proc_wait_fact(struct proc *p, unsigned mask, int64_t deadline_ms, interrupt
     enum wait_result result = WAIT_CHANGED;
     pthread_mutex_lock(&p->lock);
     while ((p->view.seen & mask) == 0 && p->view.state != PROC_FINISHED && result == WAIT_CHANGED)
-        result = proc_wait_change(p, &p->changed, deadline_ms, interrupt, arg);
+        result = proc_wait_change(p, &p->changed, deadline_ms, interrupt, arg, NULL);
     bool there = (p->view.seen & mask) != 0;
     bool over = p->view.state == PROC_FINISHED;
     pthread_mutex_unlock(&p->lock);

@@ -250,7 +250,7 @@ int proc_stdin_write(struct proc *p, const void *data, size_t len, bool eof, int
     pthread_mutex_lock(&p->lock);
     int rc;
     while ((rc = stdin_refusal(p, err)) == 0 && p->pending_len > STDIN_PENDING_BYTES)
-        if (proc_wait_change(p, &p->changed, deadline_ms, NULL, NULL) == WAIT_DEADLINE) {
+        if (proc_wait_change(p, &p->changed, deadline_ms, NULL, NULL, NULL) == WAIT_DEADLINE) {
             rc = err_set(err, ERR_TIMEOUT, 0, "process %s does not read its stdin", p->id);
             break;
         }

@@ -250,7 +250,7 @@ enum read_result proc_reader_next(struct proc_reader *r, int64_t deadline_ms, in
     enum read_result result;
     pthread_mutex_lock(&p->lock);
     while ((result = reader_take(r, out_fact, bytes)) == READ_DEADLINE) {
-        enum wait_result waited = proc_wait_change(p, &p->changed, deadline_ms, interrupt, arg);
+        enum wait_result waited = proc_wait_change(p, &p->changed, deadline_ms, interrupt, arg, &r->nudges);
         if (waited == WAIT_CHANGED)
             continue;
         result = waited == WAIT_INTERRUPTED ? READ_CLOSED : READ_DEADLINE;
