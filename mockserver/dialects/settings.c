@@ -74,6 +74,18 @@ int settings_apply(void *settings, const struct setting_row *table, size_t count
     return 0;
 }
 
+bool settings_are_same(const void *a, const void *b, const struct setting_row *table, size_t count)
+{
+    bool are_same = true;
+    for (size_t i = 0; i < count && are_same; i++) {
+        const void *left = (const char *) a + table[i].offset, *right = (const char *) b + table[i].offset;
+        are_same = table[i].is_text == NULL
+                       ? *(const int64_t *) left == *(const int64_t *) right
+                       : strcmp(*(const char *const *) left, *(const char *const *) right) == 0;
+    }
+    return are_same;
+}
+
 void settings_tell(const void *settings, const struct setting_row *table, size_t count, struct buf *out)
 {
     static const char *const sources[] = { [SETTING_KNOWN] = "known", [SETTING_GUESS] = "guess" };

@@ -9,6 +9,7 @@
 #ifndef STANDBOX_DIALECTS_SETTINGS_H
 #define STANDBOX_DIALECTS_SETTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -30,6 +31,8 @@ struct setting_row {
    names the assignment: no such setting, or a value that it cannot have. */
 int settings_apply(void *settings, const struct setting_row *table, size_t count, const char *const *assignments,
                    struct err *err);
+/* Have both the same values? */
+bool settings_are_same(const void *a, const void *b, const struct setting_row *table, size_t count);
 /* One line per setting: name, value, known or guess, why. */
 void settings_tell(const void *settings, const struct setting_row *table, size_t count, struct buf *out);
 

@@ -24,6 +24,7 @@
 #include "dialects/hyperbrowser/record.h"
 #include "dialects/hyperbrowser/settings.h"
 #include "dialects/op.h"
+#include "dialects/settings_kept.h"
 #include "engine/engine.h"
 
 #define HB_NAME   "hyperbrowser"
@@ -35,20 +36,16 @@ struct hb {
     struct owner *owner; /* the lane, as its sandboxes know it */
     struct clock *clock; /* the lane's */
     const char *const *api_keys;
-    _Atomic(const struct hb_settings *) settings; /* of `kept` */
+    struct settings_kept kept;
     const char *shell;
     pthread_mutex_t lock;
     struct hb_catalog images, snapshots, volumes; /* guarded by lock */
-    /* All settings that were ever in use, since a request may still look at them.  Changed with the lane's turn held. */
-    struct hb_kept *kept;
-    size_t kept_count;
-    const struct hb_settings *created_with; /* of `kept` */
 };
 
 /* The settings that count now; they stay as they are for as long as the dialect lives. */
 static inline const struct hb_settings *hb_now(const struct hb *hb)
 {
-    return atomic_load_explicit(&hb->settings, memory_order_acquire);
+    return settings_now(&hb->kept);
 }
 
 /* What a runtime route gets as its `dialect`. */
@@ -103,9 +100,7 @@ void hb_refuse_unknown(struct exchange *x, const struct op *op, const char *id, 
 
 /* ---- kept.c ---------------------------------------------------------------------------- */
 
-/* Settings that live as long as the dialect. */
 int hb_keep_first(struct hb *hb, const struct hb_settings *settings, struct err *err);
-void hb_kept_free(struct hb *hb);
 int hb_prepare_settings(void *self, const char *const *assignments, const void **out_ready, struct err *err);
 void hb_use_settings(void *self, const void *ready);
 

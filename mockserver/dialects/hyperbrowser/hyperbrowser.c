@@ -67,7 +67,7 @@ static void destroy(void *self)
     if (hb == NULL)
         return;
     forget(hb);
-    hb_kept_free(hb);
+    settings_kept_fini(&hb->kept);
     pthread_mutex_destroy(&hb->lock);
     free(hb);
 }
