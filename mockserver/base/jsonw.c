@@ -211,3 +211,9 @@ void jsonw_null(struct jsonw *w, const char *name)
     begin_value(w, name);
     buf_str(w->out, "null");
 }
+
+void jsonw_raw(struct jsonw *w, const char *name, const char *json, size_t len)
+{
+    begin_value(w, name);
+    buf_add(w->out, json, len);
+}

@@ -35,6 +35,7 @@ void jsonw_base64(struct jsonw *w, const char *name, const void *data, size_t le
 void jsonw_int(struct jsonw *w, const char *name, int64_t value);
 void jsonw_bool(struct jsonw *w, const char *name, bool value);
 void jsonw_null(struct jsonw *w, const char *name);
+void jsonw_raw(struct jsonw *w, const char *name, const char *json, size_t len); /* JSON already: a value (in a list: values) */
 
 /* Just the escaped text without quotes. */
 void json_escape(struct buf *out, const void *data, size_t len);
