@@ -74,6 +74,29 @@ void ledger_set_answer(struct ledger *ledger, uint64_t number, int status, const
 /* A piece of the answer's body, framing aside. */
 void ledger_add_answer_bytes(struct ledger *ledger, uint64_t number, const void *bytes, size_t len);
 
+/* ---- of a gRPC call ------------------------------------------------------------------- */
+
+/* The request is a gRPC call: of its answer's bytes only the number is kept from now on, since what they mean is told by
+   the functions below.  `timeout_ms`: what the client gives it, -1 when it says nothing. */
+void ledger_begin_call(struct ledger *ledger, uint64_t number, int64_t timeout_ms);
+/* A message that has come, or is about to go: `json`, one JSON value (NULL: it is not to be shown, or could not be read), for
+   a message of `size` bytes of which something is missing there if `cut`.  Secrets are redacted by name.  Of many messages
+   the first stay, as far as there is room for them, and the newest; the others are counted.  False: there is no more room,
+   so that only a newest one is worth its words. */
+bool ledger_add_message(struct ledger *ledger, uint64_t number, bool from_client, const char *json, size_t len,
+                        uint64_t size, bool cut);
+/* The client has no more messages. */
+void ledger_add_half_close(struct ledger *ledger, uint64_t number);
+/* How it ended: a status by name (NULL: none was said), its text, the reason in its details ("": none). */
+void ledger_set_call_end(struct ledger *ledger, uint64_t number, const char *status, const char *message,
+                         const char *reason);
+/* The client reset the stream with this HTTP/2 code before it had an end. */
+void ledger_set_call_reset(struct ledger *ledger, uint64_t number, uint32_t code);
+/* How many bytes of a body are kept: a good measure for what to show of messages, too. */
+size_t ledger_body_limit(const struct ledger *ledger);
+
+/* ---- its end -------------------------------------------------------------------------- */
+
 /* How the answer ended, as the server knows it. */
 enum answer_end { ANSWER_COMPLETE, ANSWER_CUT, ANSWER_RESET, ANSWER_CLIENT_GONE, ANSWER_NONE, ANSWER_ENDS };
 void ledger_end_request(struct ledger *ledger, uint64_t number, enum answer_end end);
@@ -83,6 +106,15 @@ const char *answer_end_name(enum answer_end end);       /* "complete", "cut" ...
 
 struct ledger_stats { uint64_t next_number, entries, bytes, dropped, open_requests; };
 void ledger_get_stats(struct ledger *ledger, struct ledger_stats *out);
+
+/* What a gRPC call has beside. */
+struct ledger_call {
+    const char *status, *message, *reason;              /* "" when not said */
+    int64_t timeout_ms, reset_code;                     /* -1: none */
+    const char *messages;                               /* JSON objects with commas between them; NULL: none */
+    size_t messages_len;
+    uint64_t left_out;
+};
 
 /* A request as it stands.  Everything is borrowed during the callback that gets it. */
 struct ledger_request {
@@ -105,6 +137,7 @@ struct ledger_request {
     size_t answer_kept;
     bool answer_cut;
     enum answer_end end;                                /* when end_ms > 0 */
+    const struct ledger_call *call;                     /* NULL: no gRPC call */
 };
 
 struct ledger_fact {
@@ -143,6 +176,16 @@ bool ledger_await_change(struct ledger *ledger, uint64_t *change, int64_t until_
  *
  * "end_ms" and "end" are null while it is open, "dialect" to "command" when unknown, "fault" when none was armed,
  * "answer" while there is none.
+ *
+ * A gRPC call has, behind "end", one member more:
+ *
+ *   "grpc":{"status":"NOT_FOUND","message":"...","reason":"...","http_status":503,"timeout_ms":15000,"reset_by_client":8,
+ *     "messages":[{"from":"client","message":{...},"size":12},{"from":"client","end":true}],"messages_left_out":0}
+ *
+ * "status" is null when none was said, "reason" there when the details had one, "http_status" when the answer was none
+ * of gRPC; "timeout_ms" and "reset_by_client" may be null.  Its "body" is its first message as JSON, and of its
+ * answer's body only the bytes are counted.  A message that is cut says so, one that is not shown is null.  What was left
+ * out stood before the last one.
  *
  *   {"type":"fact","lane":"default","number":8,"time_ms":1700000000001,"sandbox":"...","process":"...",
  *    "command":"ls","seq":3,"fact":"out", ...}

@@ -55,6 +55,16 @@ struct ledger_request_item {
     char *raw_path, *dialect, *op, *fault, *fault_scenario, *content_type;
     struct buf body, answer;
     struct redact_json *scan;       /* of the answer, until it ends */
+    struct ledger_call_item *call;  /* NULL: no gRPC call */
+};
+
+/* What is known of a gRPC call: its messages as JSON objects with commas between them. */
+struct ledger_call_item {
+    struct ledger_call shown;       /* borrows from what follows; its messages are joined when it is read */
+    char *status, *message, *reason;
+    struct buf messages;
+    size_t kept;                    /* of them: behind it stands the newest, which the next one takes the place of */
+    bool is_full;
 };
 
 struct ledger {
@@ -103,6 +113,19 @@ void ledger_subject_put(struct ledger *ledger, struct ledger_subject *subject); 
 /* ---- ledger_request.c ---------------------------------------------------------------------- */
 
 void ledger_request_free(struct ledger *ledger, struct ledger_request_item *r);   /* NULL is fine */
+/* Lock, and find an open one; NULL: ended, or never begun, and not locked.  Then account for what has changed, and
+   unlock. */
+struct ledger_request_item *ledger_enter(struct ledger *ledger, uint64_t number);
+void ledger_leave(struct ledger *ledger, struct ledger_request_item *r);
+/* Replace a text (NULL, "": none); an old one stays when there is no memory.  Returns the new one, or "". */
+const char *ledger_set_text(char **slot, const char *text);
+
+/* ---- ledger_call.c: with the lock held ------------------------------------------------------ */
+
+void ledger_call_free(struct ledger_call_item *call);                             /* NULL is fine */
+size_t ledger_call_size(const struct ledger_call_item *call);                     /* NULL: 0 */
+/* No more will come: give back what was reserved. */
+void ledger_call_finish(struct ledger_call_item *call);
 
 /* ---- ledger_file.c: any thread ------------------------------------------------------------- */
 

@@ -20,8 +20,7 @@ static struct ledger_request_item *find(struct ledger *l, uint64_t handle)
     return r;
 }
 
-/* Lock, and find; NULL: ended, or never begun, and not locked. */
-static struct ledger_request_item *enter(struct ledger *l, uint64_t handle)
+struct ledger_request_item *ledger_enter(struct ledger *l, uint64_t handle)
 {
     pthread_mutex_lock(&l->lock);
     struct ledger_request_item *r = find(l, handle);
@@ -40,10 +39,10 @@ static size_t size_of(const struct ledger_request_item *r)
     size_t texts = text_size(r->raw_path) + text_size(r->dialect) + text_size(r->op) + text_size(r->fault) + text_size(r->fault_scenario) +
                    text_size(r->content_type);
     return sizeof *r + r->texts.cap + r->shown.header_count * sizeof *r->headers + texts + r->body.cap +
-           r->answer.cap + (r->scan == NULL ? 0 : sizeof *r->scan);
+           r->answer.cap + (r->scan == NULL ? 0 : sizeof *r->scan) + ledger_call_size(r->call);
 }
 
-static void leave(struct ledger *l, struct ledger_request_item *r)
+void ledger_leave(struct ledger *l, struct ledger_request_item *r)
 {
     ledger_resize(l, &r->item, size_of(r));
     ledger_note_change(l);
@@ -68,6 +67,7 @@ void ledger_request_free(struct ledger *ledger, struct ledger_request_item *r)
     free(r->fault_scenario);
     free(r->content_type);
     free(r->scan);
+    ledger_call_free(r->call);
     free(r);
 }
 
@@ -212,7 +212,7 @@ void ledger_set_request_body(struct ledger *ledger, uint64_t number, const void 
     memset(&scan, 0, sizeof scan);
     bool whole = redact_json(&scan, body, len, &kept, ledger->config.max_body_bytes);
     shrink(&kept);
-    struct ledger_request_item *r = enter(ledger, number);
+    struct ledger_request_item *r = ledger_enter(ledger, number);
     if (r == NULL)
         return;
     buf_fini(&r->body);
@@ -222,11 +222,10 @@ void ledger_set_request_body(struct ledger *ledger, uint64_t number, const void 
     r->shown.body_len = len;
     r->shown.body_cut = !whole;
     r->shown.body_kept = shown_len(&r->body, !whole);
-    leave(ledger, r);
+    ledger_leave(ledger, r);
 }
 
-/* Replace a text; an old one stays when there is no memory. */
-static const char *set_text(char **slot, const char *text)
+const char *ledger_set_text(char **slot, const char *text)
 {
     char *copy = text == NULL || *text == '\0' ? NULL : strdup(text);
     if (copy != NULL || text == NULL || *text == '\0') {
@@ -239,24 +238,24 @@ static const char *set_text(char **slot, const char *text)
 void ledger_set_request_raw_path(struct ledger *ledger, uint64_t number, const char *raw_path)
 {
     char *copy = strndup(raw_path, ledger_clip(ledger, raw_path, strlen(raw_path)));
-    struct ledger_request_item *r = copy == NULL ? NULL : enter(ledger, number);
+    struct ledger_request_item *r = copy == NULL ? NULL : ledger_enter(ledger, number);
     if (r == NULL) {
         free(copy);
         return;
     }
     free(r->raw_path);
     r->shown.raw_path = r->raw_path = copy;
-    leave(ledger, r);
+    ledger_leave(ledger, r);
 }
 
 void ledger_set_request_op(struct ledger *ledger, uint64_t number, const char *dialect, const char *op,
                            const char *sandbox, const char *process, const char *command)
 {
-    struct ledger_request_item *r = enter(ledger, number);
+    struct ledger_request_item *r = ledger_enter(ledger, number);
     if (r == NULL)
         return;
-    r->shown.dialect = set_text(&r->dialect, dialect);
-    r->shown.op = set_text(&r->op, op);
+    r->shown.dialect = ledger_set_text(&r->dialect, dialect);
+    r->shown.op = ledger_set_text(&r->op, op);
     struct ledger_subject *subject = ledger_subject_get(ledger, sandbox, process, command);
     if (subject != NULL) {
         ledger_subject_put(ledger, r->subject);
@@ -265,39 +264,39 @@ void ledger_set_request_op(struct ledger *ledger, uint64_t number, const char *d
         r->shown.process = subject->process;
         r->shown.command = subject->command;
     }
-    leave(ledger, r);
+    ledger_leave(ledger, r);
 }
 
 void ledger_set_request_fault(struct ledger *ledger, uint64_t number, const char *scenario, size_t rule,
                               const char *kind, bool fired)
 {
-    struct ledger_request_item *r = enter(ledger, number);
+    struct ledger_request_item *r = ledger_enter(ledger, number);
     if (r == NULL)
         return;
-    r->shown.fault_scenario = set_text(&r->fault_scenario, scenario);
-    r->shown.fault = set_text(&r->fault, kind);
+    r->shown.fault_scenario = ledger_set_text(&r->fault_scenario, scenario);
+    r->shown.fault = ledger_set_text(&r->fault, kind);
     r->shown.fault_rule = rule;
     r->shown.fault_fired = fired;
-    leave(ledger, r);
+    ledger_leave(ledger, r);
 }
 
 void ledger_set_answer(struct ledger *ledger, uint64_t number, int status, const char *content_type)
 {
-    struct ledger_request_item *r = enter(ledger, number);
+    struct ledger_request_item *r = ledger_enter(ledger, number);
     if (r == NULL)
         return;
     r->shown.status = status;
-    r->shown.content_type = set_text(&r->content_type, content_type);
-    leave(ledger, r);
+    r->shown.content_type = ledger_set_text(&r->content_type, content_type);
+    ledger_leave(ledger, r);
 }
 
 void ledger_add_answer_bytes(struct ledger *ledger, uint64_t number, const void *bytes, size_t len)
 {
-    struct ledger_request_item *r = len == 0 ? NULL : enter(ledger, number);
+    struct ledger_request_item *r = len == 0 ? NULL : ledger_enter(ledger, number);
     if (r == NULL)
         return;
-    /* Never in the middle: it could be that of a secret. */
-    if (r->shown.answer_len == 0)
+    /* Never in the middle: it could be that of a secret.  Messages are told by themselves. */
+    if (r->shown.answer_len == 0 && r->call == NULL)
         r->scan = calloc(1, sizeof *r->scan);
     if (r->scan == NULL || !redact_json(r->scan, bytes, len, &r->answer, ledger->config.max_body_bytes))
         r->shown.answer_cut = true;
@@ -305,7 +304,7 @@ void ledger_add_answer_bytes(struct ledger *ledger, uint64_t number, const void 
     r->shown.answer_len += len;
     /* More may come, so the last character may be unfinished even if nothing is cut. */
     r->shown.answer_kept = shown_len(&r->answer, true);
-    leave(ledger, r);
+    ledger_leave(ledger, r);
 }
 
 /* ---- end ------------------------------------------------------------------------------ */
@@ -320,11 +319,12 @@ static void finish(const struct ledger *l, struct ledger_request_item *r, enum a
     r->scan = NULL;
     shrink(&r->answer);
     r->shown.answer = buf_cstr(&r->answer);
+    ledger_call_finish(r->call);
 }
 
 void ledger_end_request(struct ledger *ledger, uint64_t number, enum answer_end end)
 {
-    struct ledger_request_item *r = enter(ledger, number);
+    struct ledger_request_item *r = ledger_enter(ledger, number);
     if (r == NULL)
         return;
     remove_open(ledger, r);
@@ -340,7 +340,7 @@ void ledger_end_request(struct ledger *ledger, uint64_t number, enum answer_end 
     }
     r->place = r->place == PLACE_ASIDE ? PLACE_ASIDE : PLACE_RING;
     ledger_put_line(ledger, &r->item);
-    leave(ledger, r);
+    ledger_leave(ledger, r);
 }
 
 static const char *const end_names[ANSWER_ENDS] = {

@@ -69,6 +69,42 @@ static void put_answer(struct jsonw *w, const struct ledger_request *r)
     jsonw_end_object(w);
 }
 
+static void put_number(struct jsonw *w, const char *name, int64_t value)
+{
+    if (value < 0)
+        jsonw_null(w, name);
+    else
+        jsonw_int(w, name, value);
+}
+
+/* Was it answered by something that is no gRPC? */
+static bool is_other_answer(const struct ledger_request *r)
+{
+    return r->status != 0 && (r->status != 200 || strncmp(r->content_type, "application/grpc", 16) != 0);
+}
+
+static void put_call(struct jsonw *w, const struct ledger_request *r)
+{
+    const struct ledger_call *call = r->call;
+    if (call == NULL)
+        return;
+    jsonw_object(w, "grpc");
+    put_text(w, "status", call->status);
+    put_text(w, "message", call->message);
+    if (*call->reason != '\0')
+        jsonw_str(w, "reason", call->reason);
+    if (is_other_answer(r))
+        jsonw_int(w, "http_status", r->status);
+    put_number(w, "timeout_ms", call->timeout_ms);
+    put_number(w, "reset_by_client", call->reset_code);
+    jsonw_array(w, "messages");
+    if (call->messages_len > 0)
+        jsonw_raw(w, NULL, call->messages, call->messages_len);
+    jsonw_end_array(w);
+    jsonw_int(w, "messages_left_out", (int64_t) call->left_out);
+    jsonw_end_object(w);
+}
+
 static void put_request(struct jsonw *w, const struct ledger_request *r)
 {
     bool is_open = r->end_ms == 0;
@@ -92,6 +128,7 @@ static void put_request(struct jsonw *w, const struct ledger_request *r)
     put_fault(w, r);
     put_answer(w, r);
     jsonw_str(w, "end", is_open ? NULL : answer_end_name(r->end));
+    put_call(w, r);
 }
 
 /* ---- facts ------------------------------------------------------------------------------ */
