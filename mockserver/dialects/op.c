@@ -379,11 +379,22 @@ static int reorder(struct exchange *x, enum event_kind kind, const void *data, s
     return is_full || kind == EVENT_TERMINAL ? write_held(x) : 0;
 }
 
+static bool drops(struct strike *s)
+{
+    if (s->fault->kind == FAULT_DROP_EVENT && strike_is_due(s)) {
+        strike_fired(s);
+        s->to_drop = s->fault->count;
+    }
+    return s->to_drop > 0 && s->to_drop-- > 0;
+}
+
 int op_event(struct exchange *x, enum event_kind kind, const void *data, size_t len)
 {
     struct strike *s = x->strike;
     if (s == NULL || kind == EVENT_COMMENT)
         return x->ops->stream_write(x, data, len);
+    if (drops(s))
+        return 0;
     bool is_due = strike_is_due(s);
     if (is_due && s->fault->kind == FAULT_DUPLICATE_EVENT)
         return write_copies(x, data, len);
@@ -396,12 +407,51 @@ int op_event(struct exchange *x, enum event_kind kind, const void *data, size_t 
     return write_event(x, data, len);
 }
 
-bool op_fabricates(struct exchange *x, int *out_exit)
+/* The fault, when it is of this kind and due; then it has fired. */
+static const struct fault *take(struct exchange *x, enum fault_kind kind)
 {
     struct strike *s = x->strike;
-    if (s == NULL || s->fault->kind != FAULT_FABRICATE_TERMINAL_EVENT || !strike_is_due(s))
-        return false;
+    if (s == NULL || s->fault->kind != kind || !strike_is_due(s))
+        return NULL;
     strike_fired(s);
-    *out_exit = (int) s->fault->exit;
+    return s->fault;
+}
+
+bool op_fabricates(struct exchange *x, int *out_exit)
+{
+    const struct fault *fault = take(x, FAULT_FABRICATE_TERMINAL_EVENT);
+    if (fault == NULL)
+        return false;
+    *out_exit = (int) fault->exit;
+    return true;
+}
+
+bool op_breaks_off(struct exchange *x, const char **out_code, const char **out_message)
+{
+    const struct fault *fault = take(x, FAULT_ERROR_EVENT);
+    if (fault == NULL)
+        return false;
+    *out_code = fault->error_code == NULL ? "" : fault->error_code;
+    *out_message = fault->error_message == NULL ? "" : fault->error_message;
+    return true;
+}
+
+bool op_inserts(struct exchange *x, enum odd_event *out_what, size_t *out_bytes)
+{
+    const struct fault *fault = take(x, FAULT_INSERT_EVENT);
+    if (fault == NULL)
+        return false;
+    *out_what = (enum odd_event) fault->what;
+    *out_bytes = (size_t) fault->bytes;
+    return true;
+}
+
+bool op_shows_state(struct exchange *x, enum shown_state *out_state, bool *out_without_exit_code)
+{
+    const struct fault *fault = take(x, FAULT_SHOW_STATE);
+    if (fault == NULL)
+        return false;
+    *out_state = (enum shown_state) fault->state;
+    *out_without_exit_code = fault->without_exit_code != 0;
     return true;
 }

@@ -12,6 +12,7 @@
 
 #include "dialects/dialect.h"
 #include "engine/engine.h"
+#include "scenario/fault.h"
 #include "scenario/vocab.h"
 
 struct op {
@@ -92,5 +93,16 @@ int op_event(struct exchange *x, enum event_kind kind, const void *data, size_t 
 /* Must the stream end now with a made-up terminal event that says *out_exit?  Ask after each fact and event; when
    true, send it by op_event(EVENT_TERMINAL) and end the stream. */
 bool op_fabricates(struct exchange *x, int *out_exit);
+/* ... with the vendor's own error within the stream: a code and a text ("": none), borrowed until op_end. */
+bool op_breaks_off(struct exchange *x, const char **out_code, const char **out_message);
+/* Must an event that has nothing to do with the process come now?  Ask before the first event, after each, and before
+   the stream ends; *out_bytes: how much output it holds. */
+bool op_inserts(struct exchange *x, enum odd_event *out_what, size_t *out_bytes);
+
+/* ---- states --------------------------------------------------------------------------- */
+
+/* Is the sandbox to be shown in this state, whatever is true?  Ask once, when the answer is written; then the fault has
+   fired. */
+bool op_shows_state(struct exchange *x, enum shown_state *out_state, bool *out_without_exit_code);
 
 #endif

@@ -36,6 +36,7 @@ struct strike {
     unsigned armed_in;                  /* the lane's epoch when it was armed */
     struct buf *held;                   /* events that op_event holds back (reorder); an array, freed by strike_end */
     size_t held_count;
+    int64_t to_drop;                    /* drop_event: so many more do not come */
 };
 
 /* Takes the reference and the ticket. */

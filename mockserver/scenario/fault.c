@@ -15,6 +15,8 @@
 #define HTTP_ONLY    (DIALECT_BIT(DIALECT_HYPERBROWSER) | DIALECT_BIT(DIALECT_CLOUDFLARE))
 #define GRPC_ONLY    (DIALECT_BIT(DIALECT_COREWEAVE) | DIALECT_BIT(DIALECT_MODAL))
 
+#define COREWEAVE    DIALECT_BIT(DIALECT_COREWEAVE)
+
 #define DAY_MS ((int64_t) 24 * 60 * 60 * 1000)
 #define GIB    ((int64_t) 1 << 30)
 
@@ -33,6 +35,24 @@
 
 static const struct word lost_ways[] = { { "close", LOST_CLOSE }, { "reset", LOST_RESET }, { "stall", LOST_STALL } };
 static const struct words lost_words = { "way to lose a reply", lost_ways, 3 };
+
+#define TEXT(name, field, required) \
+    { \
+        name, PARAM_TEXT, required, offsetof(struct fault, field), 0, 0, 0, NULL \
+    }
+
+static const struct word odd_list[] = {
+    { "empty", ODD_EMPTY }, { "unknown_stream", ODD_UNKNOWN_STREAM }, { "output", ODD_OUTPUT }
+};
+static const struct words odd_words = { "odd event", odd_list, 3 };
+
+static const struct word state_list[SHOWN_STATES] = {
+    { "unspecified", SHOWN_UNSPECIFIED }, { "pending", SHOWN_PENDING },         { "preparing", SHOWN_PREPARING },
+    { "creating", SHOWN_CREATING },       { "running", SHOWN_RUNNING },         { "paused", SHOWN_PAUSED },
+    { "terminating", SHOWN_TERMINATING }, { "completed", SHOWN_COMPLETED },     { "failed", SHOWN_FAILED },
+    { "terminated", SHOWN_TERMINATED },
+};
+static const struct words state_words = { "state of a sandbox", state_list, SHOWN_STATES };
 
 static const struct fault_info infos[FAULT_KINDS] = {
     [FAULT_REPLY] = { "reply", AT_ONCE, true, false, ALL_DIALECTS, NULL, { { 0 } } },
@@ -138,8 +158,44 @@ static const struct fault_info infos[FAULT_KINDS] = {
                                          true,
                                          ALL_DIALECTS,
                                          NULL,
-                                         { INT("exit", exit, false, 0, 255, 0) } },
+                                         { INT("exit", exit, false, INT32_MIN, INT32_MAX, 0) } },
     [FAULT_EXPIRE_TOKEN] = { "expire_token", EVERYWHERE, false, false, ALL_DIALECTS, NULL, { { 0 } } },
+    [FAULT_DROP_EVENT] = { "drop_event",
+                           EVENTS | FACT | PROB,
+                           false,
+                           true,
+                           ALL_DIALECTS,
+                           NULL,
+                           { INT("count", count, false, 1, 1000, 1) } },
+    [FAULT_INSERT_EVENT] = { "insert_event",
+                             EVENTS | FACT | PROB,
+                             false,
+                             true,
+                             COREWEAVE,
+                             "coreweave",
+                             { WORD("what", what, true, &odd_words, 0), INT("bytes", bytes, false, 0, 1 << 27, 1) } },
+    [FAULT_ERROR_EVENT] = { "error_event",
+                            EVENTS | FACT | PROB,
+                            false,
+                            true,
+                            COREWEAVE,
+                            "coreweave",
+                            { TEXT("code", error_code, false), TEXT("message", error_message, false) } },
+    [FAULT_LARGE_TRAILERS] = { "large_trailers",
+                               PROB,
+                               false,
+                               false,
+                               GRPC_ONLY,
+                               "gRPC",
+                               { INT("bytes", bytes, true, 1, 60000, 0) } },
+    [FAULT_SHOW_STATE] = { "show_state",
+                           PROB,
+                           true,
+                           false,
+                           COREWEAVE,
+                           "coreweave",
+                           { WORD("state", state, true, &state_words, 0),
+                             BOOL("without_exit_code", without_exit_code) } },
 };
 
 static const char *const trigger_names[TRIGGERS] = {

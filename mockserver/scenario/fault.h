@@ -35,10 +35,27 @@ enum fault_kind {
     FAULT_DROP_TERMINAL_EVENT,      /* the stream ends properly, without saying how the process ended */
     FAULT_FABRICATE_TERMINAL_EVENT, /* says that the process exited, whatever is true */
     FAULT_EXPIRE_TOKEN,             /* from here on the request's token is an expired one */
+    FAULT_DROP_EVENT,               /* the next events do not come */
+    FAULT_INSERT_EVENT,             /* an event that nobody has asked for comes before the next */
+    FAULT_ERROR_EVENT,              /* the stream ends here with an error of the vendor's, within the stream */
+    FAULT_LARGE_TRAILERS,           /* so many bytes of metadata more with the end */
+    FAULT_SHOW_STATE,               /* the sandbox is shown in this state, whatever is true */
     FAULT_KINDS
 };
 
 enum lost_how { LOST_CLOSE, LOST_RESET, LOST_STALL };
+
+enum odd_event {
+    ODD_EMPTY,           /* a message that says nothing at all */
+    ODD_UNKNOWN_STREAM,  /* output of a stream that there is not */
+    ODD_OUTPUT           /* output that the process has not written */
+};
+
+/* States of a sandbox, in the words that the vendors have for them. */
+enum shown_state {
+    SHOWN_UNSPECIFIED, SHOWN_PENDING, SHOWN_PREPARING, SHOWN_CREATING, SHOWN_RUNNING, SHOWN_PAUSED, SHOWN_TERMINATING,
+    SHOWN_COMPLETED, SHOWN_FAILED, SHOWN_TERMINATED, SHOWN_STATES
+};
 
 struct reply_header {
     char *name, *value;
@@ -65,7 +82,7 @@ struct fault {
     int64_t ms;          /* delay, first_byte_delay: how long; stall: how long, 0 = until the client goes */
     int64_t jitter_ms;   /* delay, first_byte_delay: up to so much more, by the seed */
     int64_t bytes_per_s; /* slow */
-    int64_t bytes;       /* dribble, split: per piece; RANDOM_DATA_THEN_CLOSE: how many */
+    int64_t bytes;       /* dribble, split: per piece; RANDOM_DATA_THEN_CLOSE, insert_event, large_trailers: how many */
     int64_t every_ms;    /* dribble */
     int64_t terminator;  /* cut: 1 = with the proper end of the body (final chunk, trailers) */
     int64_t code;        /* GOAWAY, RST_STREAM: HTTP/2 error code */
@@ -73,6 +90,11 @@ struct fault {
     int64_t copies;      /* duplicate_event: how many more */
     int64_t span;        /* reorder: how many events are turned round */
     int64_t exit;        /* fabricate_terminal_event: exit code */
+    int64_t count;       /* drop_event: how many */
+    int64_t what;        /* insert_event: enum odd_event */
+    int64_t state;       /* show_state: enum shown_state */
+    int64_t without_exit_code; /* show_state: 1 = the state alone */
+    char *error_code, *error_message; /* error_event */
     struct reply *reply; /* FAULT_REPLY */
 };
 
@@ -82,13 +104,13 @@ enum fault_trigger { TRIGGER_BYTES, TRIGGER_EVENTS, TRIGGER_FACT, TRIGGER_PROBAB
 
 const char *fault_trigger_name(enum fault_trigger trigger); /* "after_bytes" ... */
 
-enum param_type { PARAM_INT, PARAM_BOOL, PARAM_WORD /* of `words` */ };
+enum param_type { PARAM_INT, PARAM_BOOL, PARAM_WORD /* of `words` */, PARAM_TEXT };
 
 struct fault_param {
     const char *name;
     enum param_type type;
     bool required;
-    size_t offset;    /* of the int64_t in struct fault */
+    size_t offset;    /* of the int64_t in struct fault; PARAM_TEXT: of the char *, "" when absent */
     int64_t min, max; /* PARAM_INT */
     int64_t when_absent;
     const struct words *words; /* PARAM_WORD */

@@ -82,11 +82,19 @@ static int64_t *param_of(struct fault *fault, const struct fault_param *param)
     return (int64_t *) (void *) ((char *) fault + param->offset);
 }
 
-static int read_param(struct reader *r, const struct cJSON *value, const struct fault_param *param, int64_t *out)
+static char **text_of(struct fault *fault, const struct fault_param *param)
+{
+    return (char **) (void *) ((char *) fault + param->offset);
+}
+
+static int read_param(struct reader *r, const struct cJSON *value, const struct fault_param *param,
+                      struct fault *fault)
 {
     bool flag = false;
     int word = 0;
+    int64_t *out = param->type == PARAM_TEXT ? NULL : param_of(fault, param);
     switch (param->type) {
+    case PARAM_TEXT: return reader_text(r, value, 0, text_of(fault, param));
     case PARAM_INT: return reader_int(r, value, param->min, param->max, out);
     case PARAM_BOOL:
         if (reader_bool(r, value, &flag) < 0)
@@ -144,7 +152,7 @@ static int read_params(struct reader *r, const struct cJSON *object, const struc
             i++;
         if (i == keys.count)
             return reader_unknown(r, member, &keys);
-        if (i > 0 && read_param(r, member, &info->params[i - 1], param_of(fault, &info->params[i - 1])) < 0)
+        if (i > 0 && read_param(r, member, &info->params[i - 1], fault) < 0)
             return -1;
     }
     return 0;
@@ -160,7 +168,8 @@ static int fill_params(struct reader *r, const struct cJSON *value, const struct
         if (param->required)
             return reader_refuse(r, value, "\"%s\" needs \"%s\": {\"kind\": \"%s\", \"%s\": ...}", info->name,
                                  param->name, info->name, param->name);
-        *param_of(fault, param) = param->when_absent;
+        if (param->type != PARAM_TEXT)
+            *param_of(fault, param) = param->when_absent;
     }
     return 0;
 }
@@ -336,4 +345,6 @@ void fault_rule_fini(struct fault_rule *rule)
 {
     when_fini(&rule->when);
     reply_free(rule->fault.reply);
+    free(rule->fault.error_code);
+    free(rule->fault.error_message);
 }

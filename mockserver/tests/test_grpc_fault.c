@@ -92,6 +92,14 @@ static const struct row {
     { NULL, "\"fault\": \"reorder\"", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE, false },
     { NULL, "\"fault\": \"drop_terminal_event\"", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE, false },
     { NULL, "\"fault\": \"fabricate_terminal_event\"", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE, false },
+    { NULL, "\"fault\": \"drop_event\"", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE, false },
+    { NULL, "\"fault\": \"error_event\"", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE, false },
+    { NULL, "\"fault\": { \"kind\": \"insert_event\", \"what\": \"empty\" }", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE,
+      false },
+    { NULL, "\"fault\": { \"kind\": \"show_state\", \"state\": \"failed\" }", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE,
+      false },
+    { NULL, "\"fault\": { \"kind\": \"large_trailers\", \"bytes\": 20000 }", COMPLETE, ALL, 2, 0, EXCHANGE_COMPLETE,
+      true },
 };
 
 static void arm(const char *at, const char *fault)

@@ -112,6 +112,7 @@ static const struct row {
     { FAULT_DROP_TERMINAL_EVENT, "\"fault\": \"drop_terminal_event\"", UNTOUCHED, false, EXCHANGE_COMPLETE },
     { FAULT_FABRICATE_TERMINAL_EVENT, "\"fault\": \"fabricate_terminal_event\"", UNTOUCHED, false, EXCHANGE_COMPLETE },
     { FAULT_EXPIRE_TOKEN, "\"fault\": \"expire_token\"", GOES_ON, false, EXCHANGE_COMPLETE },
+    { FAULT_DROP_EVENT, "\"fault\": \"drop_event\"", UNTOUCHED, false, EXCHANGE_COMPLETE },
 };
 
 /* ---- what should be on the wire ---------------------------------------------------------- */

@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +168,8 @@ static void every_fault_can_be_named_with_its_parameters(void **state)
                 buf_printf(&text, "%lld", (long long) p->max);
             else if (p->type == PARAM_BOOL)
                 buf_str(&text, "true");
+            else if (p->type == PARAM_TEXT)
+                buf_printf(&text, "\"the %s\"", p->name);
             else
                 buf_printf(&text, "\"%s\"", p->words->list[p->words->count - 1].name);
         }
@@ -175,6 +178,13 @@ static void every_fault_can_be_named_with_its_parameters(void **state)
         assert_int_equal(s->faults[0].fault.kind, kind);
         for (size_t i = 0; i < FAULT_MAX_PARAMS && info->params[i].name != NULL; i++) {
             const struct fault_param *p = &info->params[i];
+            char wanted[100], *given;
+            if (p->type == PARAM_TEXT) {
+                memcpy(&given, (const char *) &s->faults[0].fault + p->offset, sizeof given);
+                snprintf(wanted, sizeof wanted, "the %s", p->name);
+                assert_string_equal(given, wanted);
+                continue;
+            }
             int64_t got, want = p->type == PARAM_INT    ? p->max
                                 : p->type == PARAM_BOOL ? 1
                                                         : p->words->list[p->words->count - 1].value;
@@ -197,6 +207,14 @@ static void parameters_have_defaults(void **state)
     scenario_unref(s);
 }
 
+static void put_value(struct buf *out, const struct fault_param *p)
+{
+    if (p->words != NULL)
+        buf_printf(out, ",\"%s\":\"%s\"", p->name, p->words->list[0].name);
+    else
+        buf_printf(out, ",\"%s\":9", p->name);
+}
+
 /* The table of triggers, each pair: taken or refused as the table says. */
 static void each_kind_takes_its_triggers_and_no_others(void **state)
 {
@@ -214,8 +232,7 @@ static void each_kind_takes_its_triggers_and_no_others(void **state)
                 fault_trigger_name((enum fault_trigger) t), values[t], info->name);
             for (size_t i = 0; i < FAULT_MAX_PARAMS && info->params[i].name != NULL; i++) {
                 if (info->params[i].required)
-                    buf_printf(&text, ",\"%s\":%s", info->params[i].name,
-                               info->params[i].words != NULL ? "\"CANCEL\"" : "9");
+                    put_value(&text, &info->params[i]);
             }
             buf_str(&text, "}}]}");
             int rc = scenario_parse(&s, "f", buf_cstr(&text), text.len, &err);

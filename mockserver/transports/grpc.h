@@ -131,6 +131,9 @@ void *grpc_call_data(const struct grpc_call *call);
 /* Of kept messages so many bytes are dealt with.  More than is kept counts as all. */
 void grpc_call_consume(struct grpc_call *call, size_t bytes);
 
+/* The HTTP/2 code with which the client reset the stream before its answer had an end; -1: it did not.  In `over`. */
+int64_t grpc_call_reset_code(const struct grpc_call *call);
+
 /* Is nothing that is sent of any use any more? */
 bool grpc_call_is_over(struct grpc_call *call);
 
@@ -192,9 +195,12 @@ struct grpc_observer {
     void (*request_bytes)(void *arg, const void *data, size_t len);     /* of DATA frames, as they come */
     void (*answer)(void *arg, int http_status, const char *content_type);
     void (*answer_bytes)(void *arg, const void *data, size_t len);      /* of DATA frames */
+    void (*answer_message)(void *arg, const void *message, size_t len); /* ... the last byte of this one */
     /* `status`: -1, no gRPC status was said.  Not called when the client went before. */
     void (*ending)(void *arg, enum exchange_end end, int status);
 };
+/* In `ending`: append the status's text and its details. */
+void grpc_call_get_end(struct grpc_call *call, struct buf *out_message, struct buf *out_details);
 /* In begin; both are borrowed until `over` has returned. */
 void grpc_call_observe(struct grpc_call *call, const struct grpc_observer *observer, void *arg);
 

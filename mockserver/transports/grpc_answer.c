@@ -129,6 +129,23 @@ static void put_status(struct grpc_fields *fields, const struct grpc_answer *ans
         put(fields, "grpc-message", message.data);
 }
 
+/* A fault's, beyond all that clients take. */
+static void put_padding(struct grpc_fields *fields, struct grpc_call *call)
+{
+    struct strike *strike = call->fault.strike;
+    BUF_AUTO padding = BUF_INIT;
+    if (strike == NULL || strike->fired || strike->fault->kind != FAULT_LARGE_TRAILERS)
+        return;
+    size_t len = (size_t) strike->fault->bytes;
+    char *room = buf_reserve(&padding, len);
+    if (room == NULL)
+        return;
+    memset(room, 'x', len);
+    room[len] = '\0';
+    strike_fired(strike);
+    (void) grpc_fields_add(fields, "x-padding", 9, room, len);
+}
+
 /* ---- frames ----------------------------------------------------------------------------- */
 
 static void end_phase(struct grpc_call *call)
@@ -163,6 +180,8 @@ static void send_whole(struct grpc_call *call)
     if (!is_bare)
         put_status(&fields, &call->answer);
     pthread_mutex_unlock(&call->lock);
+    if (!is_bare)
+        put_padding(&fields, call);
     tell_head(call, http_status, grpc_fields_find(&fields, "content-type"));
     answer_tell_ending(call, end_of(call), status);
     end_phase(call);
@@ -197,6 +216,8 @@ static enum answer_step send_end(struct grpc_call *call)
     if (!is_bare)
         put_status(&fields, &call->answer);
     pthread_mutex_unlock(&call->lock);
+    if (!is_bare)
+        put_padding(&fields, call);
     answer_tell_ending(call, end_of(call), status);
     end_phase(call);
     if (!is_bare && (fields.text.failed || session_submit_trailers(call, &fields) != 0))
@@ -209,12 +230,17 @@ static enum answer_step send_end(struct grpc_call *call)
 
 /* ---- the queue -------------------------------------------------------------------------- */
 
+static void unlink_first(struct grpc_answer *answer)
+{
+    answer->first = answer->first->next;
+    if (answer->first == NULL)
+        answer->last = &answer->first;
+}
+
 static void pop(struct grpc_answer *answer)
 {
     struct grpc_item *item = answer->first;
-    answer->first = item->next;
-    if (answer->first == NULL)
-        answer->last = &answer->first;
+    unlink_first(answer);
     free(item);
 }
 
@@ -279,32 +305,49 @@ enum answer_step answer_next(struct grpc_call *call, size_t max, size_t *out_len
     return *out_len == 0 ? STEP_WAIT : STEP_DATA;
 }
 
-/* Move bytes of one item.  Was it the last of it? */
-static bool move_some(struct grpc_call *call, size_t *len)
+/* Move bytes of one item; who is at its end goes to `done`, from where it is told. */
+static void move_some(struct grpc_call *call, size_t *len, struct grpc_item ***done)
 {
-    struct grpc_item *item = call->answer.first;
+    struct grpc_answer *answer = &call->answer;
+    struct grpc_item *item = answer->first;
     size_t n = item->len - item->sent;
     n = n < *len ? n : *len;
     buf_add(&call->conn->out, item->data + item->sent, n);
     item->sent += n;
     *len -= n;
     if (item->sent < item->len)
-        return false;
+        return;
     if (item->kind == ITEM_EVENT && call->fault.strike != NULL)
         strike_note_event(call->fault.strike);
-    pop(&call->answer);
-    return true;
+    unlink_first(answer);
+    item->next = NULL;
+    **done = item;
+    *done = &item->next;
+}
+
+static void tell_messages(const struct grpc_call *call, struct grpc_item *done)
+{
+    while (done != NULL) {
+        struct grpc_item *item = done;
+        done = item->next;
+        bool is_message = item->kind == ITEM_MESSAGE || item->kind == ITEM_EVENT;
+        if (is_message && call->observer != NULL && call->observer->answer_message != NULL)
+            call->observer->answer_message(call->observer_arg, item->data + GRPC_PREFIX_BYTES,
+                                           item->len - GRPC_PREFIX_BYTES);
+        free(item);
+    }
 }
 
 void answer_move(struct grpc_call *call, size_t len)
 {
     struct buf *out = &call->conn->out;
     size_t from = out->len, left = len;
+    struct grpc_item *done = NULL, **last_done = &done;
     if (call->fault.strike != NULL)
         strike_note_bytes(call->fault.strike, len);
     pthread_mutex_lock(&call->lock);
     while (left > 0)
-        move_some(call, &left);
+        move_some(call, &left, &last_done);
     call->answer.queued -= len;
     if (call->answer.wants_room && call->answer.queued <= call->server->config.high_water_bytes / 2)
         call_give_news(call);
@@ -312,6 +355,7 @@ void answer_move(struct grpc_call *call, size_t len)
     atomic_fetch_sub(&call->server->answer_bytes, len);
     if (call->observer != NULL && call->observer->answer_bytes != NULL)
         call->observer->answer_bytes(call->observer_arg, out->data + from, len);
+    tell_messages(call, done);
 }
 
 /* ---- going on --------------------------------------------------------------------------- */

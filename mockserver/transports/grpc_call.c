@@ -132,6 +132,19 @@ void *grpc_call_data(const struct grpc_call *call)
     return call->data;
 }
 
+int64_t grpc_call_reset_code(const struct grpc_call *call)
+{
+    return call->was_reset ? (int64_t) call->reset_code : -1;
+}
+
+void grpc_call_get_end(struct grpc_call *call, struct buf *out_message, struct buf *out_details)
+{
+    pthread_mutex_lock(&call->lock);
+    buf_add(out_message, buf_cstr(&call->answer.message), call->answer.message.len);
+    buf_add(out_details, buf_cstr(&call->answer.details), call->answer.details.len);
+    pthread_mutex_unlock(&call->lock);
+}
+
 void grpc_call_consume(struct grpc_call *call, size_t bytes)
 {
     pthread_mutex_lock(&call->lock);

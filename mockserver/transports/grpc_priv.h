@@ -121,6 +121,8 @@ struct grpc_call {
     bool too_large;                  /* its head is */
     bool ignores_input;              /* refused, ended, or over */
     bool told_over, told_ending;
+    bool was_reset;                  /* by the client, before our end: */
+    uint32_t reset_code;
     bool has_end;                    /* a fault or a refusal decided how it ends: */
     enum exchange_end end;
     const struct grpc_observer *observer;
@@ -246,6 +248,8 @@ void request_head(struct grpc_call *call);                /* the head is complet
 /* Returns how much of the stream's window the client may have back at once. */
 size_t request_data(struct grpc_call *call, const unsigned char *data, size_t len);
 void request_half_close(struct grpc_call *call);
+/* The client has reset the stream. */
+void request_note_reset(struct grpc_call *call, uint32_t code);
 /* Bytes that the handler has dealt with. */
 void request_consume(struct grpc_call *call, size_t bytes);
 void request_fini(struct grpc_call *call);

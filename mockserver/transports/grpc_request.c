@@ -228,6 +228,15 @@ static bool is_complete(struct grpc_call *call)
     return !call->ignores_input;
 }
 
+/* What comes behind our own end is how clients say that they have it. */
+void request_note_reset(struct grpc_call *call, uint32_t code)
+{
+    if (call->phase == PHASE_ENDED)
+        return;
+    call->was_reset = true;
+    call->reset_code = code;
+}
+
 void request_half_close(struct grpc_call *call)
 {
     if (call->ignores_input || !is_complete(call))

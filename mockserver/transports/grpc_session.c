@@ -54,11 +54,15 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct grpc_conn *conn = arg;
     if (frame->hd.type == NGHTTP2_SETTINGS)
         conn->is_greeted = true;
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_RST_STREAM)
         return 0;
     struct grpc_call *call = call_of(session, frame->hd.stream_id);
     if (call == NULL)
         return 0;
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        request_note_reset(call, frame->rst_stream.error_code);
+        return 0;
+    }
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         request_head(call);
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0)

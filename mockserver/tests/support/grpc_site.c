@@ -97,7 +97,9 @@ static void see_ending(void *arg, enum exchange_end end, int status)
     pthread_mutex_unlock(&site->lock);
 }
 
-static const struct grpc_observer observer = { see_request, see_answer, see_bytes, see_ending };
+static const struct grpc_observer observer = {
+    .request_bytes = see_request, .answer = see_answer, .answer_bytes = see_bytes, .ending = see_ending
+};
 
 /* ---- the life of a call ----------------------------------------------------------------- */
 
