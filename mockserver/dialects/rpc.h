@@ -39,6 +39,12 @@ struct rpc_ops {
     /* The end.  `message` (NULL: none) any text; `details` the bytes of a google.rpc.Status, or NULL.  -1: it is over
        already. */
     int (*end)(struct rpc *rpc, enum rpc_status status, const char *message, const void *details, size_t len);
+    /* Call `over` once, as soon as the call is over (now, if it is), on any thread and quickly; until the next watch,
+       which also waits for one that is running.  NULL: nobody any more. */
+    void (*watch)(struct rpc *rpc, void (*over)(void *arg), void *arg);
+    /* Metadata that goes with the end, names in any case; what cannot be metadata, or is more than clients
+       take, is left out. */
+    void (*add_trailer)(struct rpc *rpc, const char *name, const char *value);
     /* The same as a proxy would do it that speaks no gRPC. */
     int (*end_http)(struct rpc *rpc, int status, const char *content_type, const void *body, size_t len);
 };
@@ -63,6 +69,10 @@ struct rpc_dialect {
     /* Whose call is it?  A good API key (into `out_key`), or false.  Called on any lane's instance. */
     bool (*whose)(void *self, struct exchange *x, struct buf *out_key);
     void (*serve)(void *self, struct rpc *rpc, const struct rpc_method *method);
+    /* For the journal: append one of the method's messages as a JSON object, with `room` and `out_cut` as in proto/tell.h.
+       False: it cannot be read.  Any thread. */
+    bool (*tell)(const struct rpc_method *method, bool from_client, const void *message, size_t len, size_t *room,
+                 bool *out_cut, struct buf *out);
 };
 
 #endif

@@ -220,7 +220,8 @@ static void settings_are_checked_by_their_vendor(void **state)
           ":2:35: /settings/hyperbrowser/token_lifetme_ms: hyperbrowser has no setting \"token_lifetme_ms\": did you mean "
           "\"token_lifetime_ms\"?" },
         { "{ \"hyperbrowser\": { \"shell\": \"/bin/sh\" } }", "/shell: hyperbrowser looks at this setting when the server starts" },
-        { "{ \"coreweave\": { \"page_size\": 1 } }", "/page_size: coreweave looks at this setting when the server starts" },
+        { "{ \"coreweave\": { \"page_size\": 0 } }", "page_size must not be 0" },
+        { "{ \"coreweave\": { \"stopped_state\": \"gone\" } }", "must be one of" },
         { "{ \"hyperbrowser\": { \"region\": 5 } }", "/region: must be a string, not a number" },
         { "{ \"hyperbrowser\": { \"token_lifetime_ms\": -5 } }", "the value must be a whole number, not below 0" },
         { "{ \"hyperbrowser\": { \"host_suffix\": \".example\" } }", "must be empty or end in \".sbx.test\"" },

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "dialects/coreweave/cw_priv.h"
 #include "lanes/lane.h"
+#include "proto/tell.h"
 
 /* ---- making --------------------------------------------------------------------------------- */
 
@@ -20,7 +21,10 @@ int coreweave_create(void **out_self, const struct dialect_env *env, const struc
     cw->owner = lane_owner(env->lane);
     cw->clock = lane_clock(env->lane);
     cw->api_keys = env->api_keys;
-    cw->settings = *settings;
+    if (cw_keep_first(cw, settings, err) < 0) {
+        free(cw);
+        return -1;
+    }
     cw->begun_ms = clock_wall_ms(cw->clock);
     pthread_mutex_init(&cw->lock, NULL);
     pthread_cond_init(&cw->created, NULL);
@@ -43,6 +47,7 @@ static void destroy(void *self)
         return;
     pthread_cond_destroy(&cw->created);
     pthread_mutex_destroy(&cw->lock);
+    settings_kept_fini(&cw->kept);
     free(cw);
 }
 
@@ -117,6 +122,21 @@ bool cw_is_over(void *arg)
     return call->rpc->x.ops->peer_gone(&call->rpc->x);
 }
 
+static void nudge(void *arg)
+{
+    proc_nudge(arg);
+}
+
+void cw_watch(struct cw_call *call, struct proc *proc)
+{
+    call->rpc->ops->watch(call->rpc, nudge, proc);
+}
+
+void cw_unwatch(struct cw_call *call)
+{
+    call->rpc->ops->watch(call->rpc, NULL, NULL);
+}
+
 /* The first message, as a request.  -1: the call is ended or over. */
 static int read_request(struct cw_call *call)
 {
@@ -155,7 +175,28 @@ static void serve(void *self, struct rpc *rpc, const struct rpc_method *method)
     cw_request_fini(&call.request);
 }
 
-static const struct rpc_dialect grpc = { .find = find, .whose = whose, .serve = serve };
+/* ---- for the journal ------------------------------------------------------------------------------ */
+
+static size_t count_services(const struct cw_wire *wire)
+{
+    size_t count = 0;
+    while (count < sizeof wire->services / sizeof *wire->services && wire->services[count] != NULL)
+        count++;
+    return count;
+}
+
+static bool tell(const struct rpc_method *method, bool from_client, const void *message, size_t len, size_t *room,
+                 bool *out_cut, struct buf *out)
+{
+    struct err ignored;
+    const struct cw_wire *wire = find_row(method->path)->wire;
+    const ProtobufCMethodDescriptor *known = proto_find_method(wire->services, count_services(wire), method->path);
+    if (known == NULL)
+        return false;
+    return proto_tell(from_client ? known->input : known->output, message, len, room, out_cut, out, &ignored) == 0;
+}
+
+static const struct rpc_dialect grpc = { .find = find, .whose = whose, .serve = serve, .tell = tell };
 
 /* ---- what there is of HTTP ---------------------------------------------------------------------------- */
 
@@ -216,6 +257,8 @@ const struct dialect coreweave_dialect = {
     .reset = reset,
     .describe_settings = describe_settings,
     .settings = &cw_setting_table,
+    .prepare_settings = cw_prepare_settings,
+    .use_settings = cw_use_settings,
     .host_suffix = host_suffix,
     .describe = describe,
 };

@@ -76,7 +76,7 @@ static bool is_same_message(const ProtobufCMessage *a, const ProtobufCMessage *b
 
 static bool is_missing_image(const struct cw *cw, const char *image)
 {
-    const char *prefix = cw->settings.missing_image_prefix;
+    const char *prefix = cw_now(cw)->missing_image_prefix;
     return prefix[0] != '\0' && strncmp(image, prefix, strlen(prefix)) == 0;
 }
 
@@ -85,8 +85,8 @@ static int check_request(const struct cw *cw, const struct cw_request *request, 
     size_t count = 0;
     for (char **entry = request->env; entry != NULL && *entry != NULL; entry++)
         count++;
-    if (count > (size_t) cw->settings.env_max)
-        return err_set(err, ERR_INVALID, 0, "more than %lld environment variables", (long long) cw->settings.env_max);
+    if (count > (size_t) cw_now(cw)->env_max)
+        return err_set(err, ERR_INVALID, 0, "more than %lld environment variables", (long long) cw_now(cw)->env_max);
     if (request->max_lifetime_s < 0)
         return err_set(err, ERR_INVALID, 0, "max_lifetime_seconds must not be negative");
     if (request->working_dir[0] != '\0' && request->working_dir[0] != '/')
@@ -112,7 +112,7 @@ static char **make_argv(const struct cw_request *request)
 
 static int64_t hold_of(const struct cw *cw)
 {
-    int64_t own = cw->settings.pending_ms + cw->settings.creating_ms, asked = lane_queued_hold_ms(cw->lane);
+    int64_t own = cw_now(cw)->pending_ms + cw_now(cw)->creating_ms, asked = lane_queued_hold_ms(cw->lane);
     return own > asked ? own : asked;
 }
 
@@ -129,8 +129,8 @@ static int start_main(const struct cw *cw, struct sandbox *sandbox, const struct
         .env = request->env,
         .stdin_mode = STDIN_EMPTY,
         .is_main = true,
-        .drain_grace_ms = cw->settings.drain_grace_ms,
-        .keep_bytes = (uint64_t) cw->settings.keep_log_bytes,
+        .drain_grace_ms = cw_now(cw)->drain_grace_ms,
+        .keep_bytes = (uint64_t) cw_now(cw)->keep_log_bytes,
         .hold_ms = hold_of(cw),
         .id_prefix = "main_",
     };
@@ -168,7 +168,7 @@ static int make(struct cw_call *call, struct sandbox **out_sandbox, struct err *
     const struct sandbox_spec spec = {
         .owner = cw->owner,
         .dialect = CW_NAME,
-        .user = cw->settings.user,
+        .user = cw_now(cw)->user,
         .lifetime_ms = call->request.max_lifetime_s * 1000,
     };
     if (cw_record_new(&record, &call->request, call->wire, err) < 0)
@@ -192,6 +192,7 @@ static void reply_created(struct cw_call *call, struct sandbox *sandbox)
     BUF_AUTO message = BUF_INIT;
     op_note_subject(&call->rpc->x, &op);
     cw_view_sandbox(call->cw, sandbox, &view);
+    cw_show_otherwise(call, &view, 1);
     call->wire->write_created(&view, &message);
     cw_reply(call, &message);
 }

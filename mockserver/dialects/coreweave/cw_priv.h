@@ -18,6 +18,7 @@
 #include "dialects/coreweave/wire.h"
 #include "dialects/op.h"
 #include "dialects/rpc.h"
+#include "dialects/settings_kept.h"
 #include "engine/engine.h"
 
 #define CW_NAME "coreweave"
@@ -28,12 +29,18 @@ struct cw {
     struct owner *owner;          /* the lane, as its sandboxes know it */
     struct clock *clock;          /* the lane's */
     const char *const *api_keys;
-    struct cw_settings settings;
+    struct settings_kept kept;
     int64_t begun_ms;             /* epoch */
     pthread_mutex_t lock;         /* the two below */
     pthread_cond_t created;
     struct cw_claim *claims;      /* request ids of creates under way */
 };
+
+/* The settings that count now; they stay as they are for as long as the dialect lives. */
+static inline const struct cw_settings *cw_now(const struct cw *cw)
+{
+    return settings_now(&cw->kept);
+}
 
 struct cw_call {
     struct cw *cw;
@@ -81,8 +88,18 @@ extern const size_t cw_v1_row_count, cw_v1beta2_row_count;
 
 bool cw_knows_key(const struct cw *cw, const char *key);
 
+/* Readers of this process look up as soon as the call is over, until cw_unwatch.  Not with an input thread, which is told
+   by itself. */
+void cw_watch(struct cw_call *call, struct proc *proc);
+void cw_unwatch(struct cw_call *call);
 /* interrupt_fn: is the call over?  `arg` is the struct cw_call. */
 bool cw_is_over(void *arg);
+
+/* ---- kept.c ------------------------------------------------------------------------------ */
+
+int cw_keep_first(struct cw *cw, const struct cw_settings *settings, struct err *err);
+int cw_prepare_settings(void *self, const char *const *assignments, const void **out_ready, struct err *err);
+void cw_use_settings(void *self, const void *ready);
 
 /* ---- errors.c ---------------------------------------------------------------------------- */
 
@@ -116,6 +133,8 @@ bool cw_state_is_terminal(enum cw_state state);
 int cw_exit_code(const struct proc_view *view);
 /* Read from the facts.  Borrows sandbox and its record. */
 void cw_view_sandbox(const struct cw *cw, struct sandbox *sandbox, struct cw_view *out_view);
+/* Before they are written, once an answer: what a scenario wants to be seen instead. */
+void cw_show_otherwise(struct cw_call *call, struct cw_view *views, size_t count);
 
 /* ---- sandboxes.c ------------------------------------------------------------------------- */
 

@@ -36,9 +36,9 @@ static struct cw_runner describe(const struct cw *cw, struct utsname *name)
     if (uname(name) != 0)
         name->machine[0] = '\0';
     return (struct cw_runner) {
-        .id = cw->settings.runner_id,
-        .group_id = cw->settings.runner_group_id,
-        .profile = cw->settings.profile,
+        .id = cw_now(cw)->runner_id,
+        .group_id = cw_now(cw)->runner_group_id,
+        .profile = cw_now(cw)->profile,
         .architecture = architecture(name),
         .connected_ms = cw->begun_ms,
         .cpu_millicores = cpus > 0 ? cpus * 1000 : 1000,

@@ -171,6 +171,8 @@ static void end_scripted(struct cw_call *call)
         .retry_after_ms = reply->retry_after_ms,
     };
     take_meta(&trouble, details);
+    for (size_t i = 0; i < reply->header_count; i++)
+        call->rpc->ops->add_trailer(call->rpc, reply->headers[i].name, reply->headers[i].value);
     end_with(call, &trouble);
     cJSON_Delete(details);
 }

@@ -26,6 +26,8 @@ struct session {
     struct buf text, message;
     bool is_made_up;                 /* the scenario makes an end up: `made_up_exit` */
     int made_up_exit;
+    bool is_broken_off;              /* ... or an error: */
+    const char *error_code, *error_message;
     atomic_bool is_done;             /* the end was told: the process is not the call's any more */
 };
 
@@ -80,7 +82,7 @@ int cw_start_command(struct cw_call *call, struct sandbox *sandbox, struct op *o
         .pty = request->tty,
         .rows = size_of(request->height),
         .cols = size_of(request->width),
-        .drain_grace_ms = call->cw->settings.drain_grace_ms,
+        .drain_grace_ms = cw_now(call->cw)->drain_grace_ms,
         .keep_bytes = KEEP_BYTES,
     };
     char **argv = calloc(request->command.count + 1, sizeof *argv);
@@ -98,7 +100,7 @@ int cw_describe_failure(const struct cw *cw, const struct proc_view *view, const
 {
     bool is_program = strcmp(proc_start_stage_name(view->end.flag), "exec") == 0;
     buf_printf(out, "%s: %s\n", program, view->end.value == ENOENT && is_program ? "not found" : strerror(view->end.value));
-    if (!is_program || strcmp(cw->settings.start_failure, "exit") != 0)
+    if (!is_program || strcmp(cw_now(cw)->start_failure, "exit") != 0)
         return 0;
     return view->end.value == ENOENT || view->end.value == ENOTDIR ? 127 : 126;
 }
@@ -141,14 +143,27 @@ static int64_t now_ms(const struct session *s)
 
 static int send_piece(struct session *s, bool is_stderr, const char *data, size_t len, int64_t ms)
 {
-    s->call->wire->write_output(is_stderr, data, len, ms, &s->message);
+    s->call->wire->write_output(is_stderr ? CW_STDERR : CW_STDOUT, data, len, ms, &s->message);
+    return send_message(s, EVENT_OUTPUT);
+}
+
+/* What a scenario puts between the process's own. */
+static int send_odd(struct session *s, enum odd_event what, size_t bytes)
+{
+    char *text = what == ODD_EMPTY ? NULL : malloc(bytes + 1);
+    if (text != NULL) {
+        memset(text, 'x', bytes);
+        s->call->wire->write_output(what == ODD_OUTPUT ? CW_STDOUT : CW_UNKNOWN_STREAM, text, bytes, now_ms(s),
+                                    &s->message);
+    }
+    free(text);
     return send_message(s, EVENT_OUTPUT);
 }
 
 /* In pieces that do not end inside a character, where they need not. */
 static int send_output(struct session *s, bool is_stderr, const char *data, size_t len, int64_t ms)
 {
-    size_t most = (size_t) s->call->cw->settings.chunk_bytes;
+    size_t most = (size_t) cw_now(s->call->cw)->chunk_bytes;
     while (len > 0) {
         size_t n = len < most ? len : most;
         size_t whole = n < len ? utf8_complete_prefix(data, n) : n;
@@ -166,7 +181,7 @@ static int take_output(struct session *s, const struct fact *fact, const struct 
 {
     bool is_stderr = fact->kind == FACT_ERR;
     struct held *held = &s->held[is_stderr];
-    if (s->call->cw->settings.whole_characters == 0)
+    if (cw_now(s->call->cw)->whole_characters == 0)
         return send_output(s, is_stderr, buf_cstr(bytes), bytes->len, fact->wall_ms);
     buf_clear(&s->text);
     buf_add(&s->text, held->bytes, held->len);
@@ -212,23 +227,35 @@ static int show(struct session *s, const struct fact *fact, const struct buf *by
     return fact->out_seq > 0 ? take_output(s, fact, bytes) : 0;
 }
 
+/* Does a scenario have its say between two events?  -1: the call is over. */
+static int look(struct session *s)
+{
+    struct exchange *x = &s->call->rpc->x;
+    enum odd_event what;
+    size_t bytes;
+    if (op_inserts(x, &what, &bytes) && send_odd(s, what, bytes) < 0)
+        return -1;
+    s->is_made_up = op_fabricates(x, &s->made_up_exit);
+    s->is_broken_off = op_breaks_off(x, &s->error_code, &s->error_message);
+    return 0;
+}
+
 /* Faults keyed to facts and events look here.  -1: the call is over. */
 static int note(struct session *s, const struct fact *fact)
 {
     struct exchange *x = &s->call->rpc->x;
     if (!op_is_watched(x))
         return 0;
-    if (op_note_fact(x, fact) < 0)
-        return -1;
-    s->is_made_up = op_fabricates(x, &s->made_up_exit);
-    return 0;
+    return op_note_fact(x, fact) < 0 ? -1 : look(s);
 }
 
 static enum read_result run(struct session *s)
 {
     BUF_AUTO bytes = BUF_INIT;
     struct fact fact;
-    while (!s->is_made_up) {
+    if (look(s) < 0)
+        return READ_CLOSED;
+    while (!s->is_made_up && !s->is_broken_off) {
         enum read_result result = proc_reader_next(s->reader, CLOCK_NEVER, cw_is_over, s->call, &fact, &bytes);
         if (result != READ_FACT)
             return result;
@@ -258,6 +285,10 @@ static int write_failed_start(struct session *s)
 
 static int write_end(struct session *s)
 {
+    if (s->is_broken_off) {
+        s->call->wire->write_exec_error(s->error_code, s->error_message, &s->message);
+        return 0;
+    }
     if (s->is_made_up) {
         s->call->wire->write_exit(s->made_up_exit, now_ms(s), &s->message);
         return 0;
@@ -273,6 +304,8 @@ static int write_end(struct session *s)
 static void finish(struct session *s, enum read_result result)
 {
     struct rpc *rpc = s->call->rpc;
+    enum odd_event what;
+    size_t bytes;
     if (result == READ_CLOSED)
         return;
     if (result == READ_LOST)
@@ -281,8 +314,9 @@ static void finish(struct session *s, enum read_result result)
     else if (send_held(s) < 0 || write_end(s) < 0)
         return;
     atomic_store(&s->is_done, result == READ_END);
-    if (send_message(s, EVENT_TERMINAL) == 0)
-        (void) rpc->ops->end(rpc, RPC_OK, NULL, NULL, 0);
+    if (send_message(s, EVENT_TERMINAL) < 0 || (op_inserts(&rpc->x, &what, &bytes) && send_odd(s, what, bytes) < 0))
+        return;
+    (void) rpc->ops->end(rpc, RPC_OK, NULL, NULL, 0);
 }
 
 /* ---- what the client sends ------------------------------------------------------------------------------ */

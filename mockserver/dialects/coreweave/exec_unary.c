@@ -4,7 +4,7 @@
 static uint64_t most_output(const struct cw_call *call)
 {
     int64_t asked = call->request.max_output_bytes;
-    return (uint64_t) (asked > 0 ? asked : call->cw->settings.exec_max_output_bytes);
+    return (uint64_t) (asked > 0 ? asked : cw_now(call->cw)->exec_max_output_bytes);
 }
 
 /* The first bytes of each stream; what comes behind is only counted. */
@@ -81,7 +81,9 @@ void cw_unary_exec(struct cw_call *call)
         cw_fail_err(call, &err);
         return;
     }
+    cw_watch(call, proc);
     answer(call, proc, reader);
+    cw_unwatch(call);
     proc_reader_close(reader);
     proc_unref(proc);
 }

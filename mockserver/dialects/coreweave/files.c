@@ -59,7 +59,7 @@ static int start_script(const struct cw *cw, struct sandbox *sandbox, const char
         .display = buf_cstr(&display),
         .cwd = cwd[0] == '\0' ? NULL : cwd,
         .stdin_mode = has_input ? STDIN_PIPE : STDIN_EMPTY,
-        .drain_grace_ms = cw->settings.drain_grace_ms,
+        .drain_grace_ms = cw_now(cw)->drain_grace_ms,
         .keep_bytes = 1,
         .id_prefix = "file_",
     };
@@ -104,7 +104,7 @@ static void fail(struct cw_call *call, const struct outcome *outcome, const char
 {
     const char *path = call->request.file.path;
     char most[24], message[400];
-    snprintf(most, sizeof most, "%" PRId64, call->cw->settings.file_max_bytes);
+    snprintf(most, sizeof most, "%" PRId64, cw_now(call->cw)->file_max_bytes);
     const char *meta[] = { "filepath", path, "size_bytes", size, "max_size_bytes", most, NULL };
     for (size_t i = 0; i < sizeof troubles / sizeof *troubles; i++) {
         bool is_size = troubles[i].exit_code == FILE_TOO_LARGE;
@@ -153,7 +153,7 @@ void cw_read_file(struct cw_call *call)
     const struct op op = cw_op(OP_FILE_READ, sandbox, NULL);
     if (!cw_begin(call, &op, NULL))
         return;
-    snprintf(most, sizeof most, "%" PRId64, call->cw->settings.file_max_bytes);
+    snprintf(most, sizeof most, "%" PRId64, cw_now(call->cw)->file_max_bytes);
     if (run_script(call->cw, sandbox, &call->request.file, most, false, cw_is_over, call, &outcome, &err) < 0)
         cw_fail_err(call, &err);
     else
@@ -197,7 +197,7 @@ void cw_write_file(struct cw_call *call)
     snprintf(size, sizeof size, "%zu", call->request.file.len);
     if (pretend)
         reply_written(call);
-    else if (call->request.file.len > (size_t) call->cw->settings.file_max_bytes)
+    else if (call->request.file.len > (size_t) cw_now(call->cw)->file_max_bytes)
         fail(call, &(struct outcome) { .exit_code = FILE_TOO_LARGE }, size);
     else
         write_file(call, sandbox);

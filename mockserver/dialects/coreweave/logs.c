@@ -14,6 +14,7 @@
 
 struct feed {
     struct cw_call *call;
+    struct proc *proc;               /* the main one; borrowed */
     struct proc_reader *reader;
     struct cw_log_session session;
     bool follows;
@@ -23,6 +24,8 @@ struct feed {
     int64_t chunk_ms;                /* of what is in `chunk`: its first fact's time */
     struct buf chunk, message;
     atomic_bool is_closed;           /* the client wants no more (v1beta2) */
+    bool is_broken_off;              /* the scenario ends it with an error: */
+    const char *error_code, *error_message;
 };
 
 /* ---- where it begins -------------------------------------------------------------------------- */
@@ -102,7 +105,7 @@ static int begin_session(struct feed *feed, struct proc *main_proc, struct cw_re
     if (request->tail_lines > 0 && request->tail_lines < TAIL_MAX &&
         find_tail(feed, main_proc, request->tail_lines, err) < 0)
         return -1;
-    return cw_record_add_session(record, session, (size_t) feed->call->cw->settings.log_sessions, err);
+    return cw_record_add_session(record, session, (size_t) cw_now(feed->call->cw)->log_sessions, err);
 }
 
 /* ---- the form ----------------------------------------------------------------------------------- */
@@ -146,7 +149,7 @@ static void add_output(struct feed *feed, const char *data, size_t len, int64_t 
 static int flush(struct feed *feed)
 {
     const struct cw_wire *wire = feed->call->wire;
-    size_t most = (size_t) feed->call->cw->settings.log_chunk_bytes, at = 0;
+    size_t most = (size_t) cw_now(feed->call->cw)->log_chunk_bytes, at = 0;
     uint64_t base = feed->written - feed->chunk.len;
     while (at < feed->chunk.len && !feed->chunk.failed) {
         size_t left = feed->chunk.len - at, n = left < most ? left : most;
@@ -187,21 +190,32 @@ static bool has_all(const struct feed *feed, const struct fact *fact)
     return !feed->follows && fact->out_seq >= feed->last_seq;
 }
 
+static bool is_broken_off(struct feed *feed)
+{
+    feed->is_broken_off = feed->is_broken_off || op_breaks_off(&feed->call->rpc->x, &feed->error_code,
+                                                               &feed->error_message);
+    return feed->is_broken_off;
+}
+
 /* READ_END: all there is to say has been written. */
 static enum read_result run(struct feed *feed)
 {
     BUF_AUTO bytes = BUF_INIT;
     struct fact fact = { 0 };
     enum read_result got = READ_FACT;
+    if (is_broken_off(feed))
+        return READ_END;
     while (got == READ_FACT && !has_all(feed, &fact)) {
         /* What is there is gathered; before waiting for more it goes out. */
         bool waits = feed->follows && feed->chunk.len == 0;
         got = proc_reader_next(feed->reader, waits ? CLOCK_NEVER : 0, is_closed, feed, &fact, &bytes);
         if (got == READ_FACT && fact.out_seq > 0)
             take(feed, &fact, &bytes);
-        bool is_full = feed->chunk.len >= (size_t) feed->call->cw->settings.log_chunk_bytes;
+        bool is_full = feed->chunk.len >= (size_t) cw_now(feed->call->cw)->log_chunk_bytes;
         if ((is_full || got != READ_FACT) && flush(feed) < 0)
             return READ_CLOSED;
+        if (is_broken_off(feed))
+            return READ_END;
         if (got == READ_DEADLINE && feed->follows)
             got = READ_FACT;
     }
@@ -223,6 +237,10 @@ static void finish(struct feed *feed, enum read_result result)
     struct rpc *rpc = feed->call->rpc;
     if (result == READ_CLOSED)
         return;
+    if (is_broken_off(feed)) {
+        end_with_error(feed, feed->error_code, feed->error_message);
+        return;
+    }
     if (result == READ_LOST) {
         end_with_error(feed, "REPLAY_GAP", "this part of the log is not kept any more");
         return;
@@ -245,9 +263,16 @@ static void finish(struct feed *feed, enum read_result result)
 static bool take_message(void *arg, const struct cw_input *input)
 {
     struct feed *feed = arg;
-    if (input->kind == CW_INPUT_CLOSE)
+    if (input->kind == CW_INPUT_CLOSE) {
         atomic_store(&feed->is_closed, true);
+        proc_nudge(feed->proc);
+    }
     return true;
+}
+
+static void take_over(void *arg)
+{
+    proc_nudge(((struct feed *) arg)->proc);
 }
 
 static void ignore(void *arg)
@@ -261,10 +286,12 @@ static void stream(struct feed *feed)
 {
     struct err err = ERR_INIT;
     struct cw_input_thread input = {
-        .call = feed->call, .message = take_message, .half_closed = ignore, .over = ignore, .arg = feed
+        .call = feed->call, .message = take_message, .half_closed = ignore, .over = take_over, .arg = feed
     };
     if (feed->call->row->method.kind != RPC_BIDI) {
+        cw_watch(feed->call, feed->proc);
         finish(feed, run(feed));
+        cw_unwatch(feed->call);
         return;
     }
     if (cw_input_start(&input, &err) < 0) {
@@ -300,7 +327,7 @@ static void serve(struct cw_call *call, struct sandbox *sandbox, struct proc *ma
     struct proc_view view;
     proc_get_view(main_proc, &view);
     struct feed feed = {
-        .call = call, .follows = call->request.follow, .last_seq = view.out_seq, .is_at_line_start = true
+        .call = call, .proc = main_proc, .follows = call->request.follow, .last_seq = view.out_seq, .is_at_line_start = true
     };
     if (prepare(&feed, main_proc, sandbox_record(sandbox)) == 0)
         stream(&feed);

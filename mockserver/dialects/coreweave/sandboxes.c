@@ -68,6 +68,7 @@ static void reply_sandbox(struct cw_call *call, struct sandbox *sandbox)
     struct cw_view view;
     BUF_AUTO message = BUF_INIT;
     cw_view_sandbox(call->cw, sandbox, &view);
+    cw_show_otherwise(call, &view, 1);
     call->wire->write_sandbox(&view, &message);
     cw_reply(call, &message);
 }
@@ -150,12 +151,12 @@ static int find_page(const struct cw_request *request, const struct cw_view *vie
 
 static size_t page_size(const struct cw_call *call)
 {
-    const struct cw_settings *settings = &call->cw->settings;
+    const struct cw_settings *settings = cw_now(call->cw);
     int64_t size = call->request.page_size > 0 ? call->request.page_size : settings->page_size;
     return (size_t) (size < settings->page_size_max ? size : settings->page_size_max);
 }
 
-static void reply_page(struct cw_call *call, const struct cw_view *views, size_t count)
+static void reply_page(struct cw_call *call, struct cw_view *views, size_t count)
 {
     size_t first, size = page_size(call);
     BUF_AUTO message = BUF_INIT;
@@ -165,6 +166,7 @@ static void reply_page(struct cw_call *call, const struct cw_view *views, size_t
     }
     bool has_more = count - first > size;
     size_t shown = has_more ? size : count - first;
+    cw_show_otherwise(call, views + first, shown);
     call->wire->write_page(views + first, shown, has_more ? views[first + shown - 1].id : "", &message);
     cw_reply(call, &message);
 }
@@ -192,7 +194,7 @@ static void begin_stop(const struct cw *cw, struct sandbox *sandbox, int64_t gra
 {
     struct cw_record *record = sandbox_record(sandbox);
     PROC_AUTO *main_proc = sandbox_main(sandbox);
-    int64_t grace_ms = (grace_s < 0 ? cw->settings.default_grace_s : grace_s) * 1000;
+    int64_t grace_ms = (grace_s < 0 ? cw_now(cw)->default_grace_s : grace_s) * 1000;
     bool was_stopping = atomic_exchange(&record->is_stopping, true);
     if (main_proc != NULL && grace_ms > 0 && !was_stopping)
         (void) proc_signal(main_proc, SIGTERM, WHO_SANDBOX_STOP, NULL);
@@ -207,9 +209,10 @@ static void stop(struct cw_call *call, struct sandbox *sandbox, bool pretend)
     if (!pretend && !cw_state_is_terminal(view.state)) {
         begin_stop(call->cw, sandbox, call->request.grace_s);
         /* So that the first poll after an ordinary stop sees the end. */
-        (void) sandbox_await_closed(sandbox, call->cw->settings.stop_wait_ms);
+        (void) sandbox_await_closed(sandbox, cw_now(call->cw)->stop_wait_ms);
     }
     cw_view_sandbox(call->cw, sandbox, &view);
+    cw_show_otherwise(call, &view, 1);
     call->wire->write_stopped(&view, &message);
     cw_reply(call, &message);
 }

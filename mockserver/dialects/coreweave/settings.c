@@ -79,9 +79,10 @@ static const struct setting_row table[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-int cw_settings_parse(struct cw_settings *out, const char *const *assignments, struct err *err)
+int cw_settings_change(struct cw_settings *out, const struct cw_settings *from, const char *const *assignments,
+                       struct err *err)
 {
-    struct cw_settings settings = defaults;
+    struct cw_settings settings = *from;
     if (settings_apply(&settings, table, COUNT(table), assignments, err) < 0)
         return -1;
     if (settings.chunk_bytes == 0 || settings.log_chunk_bytes == 0 || settings.page_size == 0)
@@ -92,6 +93,16 @@ int cw_settings_parse(struct cw_settings *out, const char *const *assignments, s
     return 0;
 }
 
+int cw_settings_parse(struct cw_settings *out, const char *const *assignments, struct err *err)
+{
+    return cw_settings_change(out, &defaults, assignments, err);
+}
+
+bool cw_settings_are_same(const struct cw_settings *a, const struct cw_settings *b)
+{
+    return settings_are_same(a, b, table, COUNT(table));
+}
+
 void cw_settings_describe(const struct cw_settings *settings, struct buf *out)
 {
     settings_tell(settings, table, COUNT(table), out);
@@ -99,13 +110,19 @@ void cw_settings_describe(const struct cw_settings *settings, struct buf *out)
 
 /* ---- for scenarios -------------------------------------------------------------------------- */
 
-/* All are looked at when the server starts, so a scenario may assign none, and is told so. */
+static int check_for_lane(const char *assignment, struct err *err)
+{
+    struct cw_settings settings;
+    const char *const list[] = { assignment, NULL };
+    return cw_settings_parse(&settings, list, err);
+}
+
 static const struct setting known[] = {
-#define NUMBER(name, most, kind, text) { #name, SETTING_NUMBER, false },
-#define TEXT(name, list, kind, text) { #name, SETTING_TEXT, false },
+#define NUMBER(name, most, kind, text) { #name, SETTING_NUMBER, true },
+#define TEXT(name, list, kind, text) { #name, SETTING_TEXT, true },
     SETTINGS(NUMBER, TEXT)
 #undef NUMBER
 #undef TEXT
 };
 
-const struct setting_table cw_setting_table = { .list = known, .count = COUNT(known) };
+const struct setting_table cw_setting_table = { known, COUNT(known), check_for_lane };

@@ -3,6 +3,7 @@
 #ifndef STANDBOX_CW_SETTINGS_H
 #define STANDBOX_CW_SETTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -16,11 +17,15 @@ struct cw_settings {
     const char *user, *start_failure, *stopped_state, *missing_image_prefix, *runner_id, *runner_group_id, *profile;
 };
 
-/* What scenarios are told of them: none is theirs to change. */
+/* What scenarios may change: all of them, for their lanes.  What a sandbox was made with stays as it was. */
 extern const struct setting_table cw_setting_table;
 
 /* The defaults with a NULL-terminated list of "name=value" (NULL: none) put over them.  ERR_INVALID. */
 int cw_settings_parse(struct cw_settings *out, const char *const *assignments, struct err *err);
+/* The same from other settings. */
+int cw_settings_change(struct cw_settings *out, const struct cw_settings *from, const char *const *assignments,
+                       struct err *err);
+bool cw_settings_are_same(const struct cw_settings *a, const struct cw_settings *b);
 void cw_settings_describe(const struct cw_settings *settings, struct buf *out);
 
 #endif

@@ -28,7 +28,7 @@ static enum cw_state ended_state(const struct cw *cw, struct sandbox *sandbox, c
         return CW_TERMINATING;
     if (main_view->end.kind == FACT_START_FAILED || reason == STOP_KEEPER_DIED)
         return CW_FAILED;
-    if (was_stopped(record, reason) && strcmp(cw->settings.stopped_state, "terminated") == 0)
+    if (was_stopped(record, reason) && strcmp(cw_now(cw)->stopped_state, "terminated") == 0)
         return CW_TERMINATED;
     return CW_COMPLETED;
 }
@@ -36,7 +36,7 @@ static enum cw_state ended_state(const struct cw *cw, struct sandbox *sandbox, c
 static enum cw_state young_state(const struct cw *cw, struct sandbox *sandbox)
 {
     int64_t age = clock_wall_ms(cw->clock) - sandbox_created_ms(sandbox);
-    return age < cw->settings.pending_ms ? CW_PENDING : CW_CREATING;
+    return age < cw_now(cw)->pending_ms ? CW_PENDING : CW_CREATING;
 }
 
 static enum cw_state state_of(const struct cw *cw, struct sandbox *sandbox, const struct cw_record *record,
@@ -76,9 +76,9 @@ void cw_view_sandbox(const struct cw *cw, struct sandbox *sandbox, struct cw_vie
         .record = record,
         .id = sandbox_id(sandbox),
         .reason = reason_of(record, state, seen),
-        .runner_id = cw->settings.runner_id,
-        .runner_group_id = cw->settings.runner_group_id,
-        .profile = cw->settings.profile,
+        .runner_id = cw_now(cw)->runner_id,
+        .runner_group_id = cw_now(cw)->runner_group_id,
+        .profile = cw_now(cw)->profile,
         .state = state,
         .created_ms = sandbox_created_ms(sandbox),
         .started_ms = seen == NULL ? 0 : seen->started_ms,
@@ -87,4 +87,25 @@ void cw_view_sandbox(const struct cw *cw, struct sandbox *sandbox, struct cw_vie
     };
     if (out_view->has_exit_code)
         out_view->exit_code = cw_exit_code(seen);
+}
+
+/* ---- what scenarios make of it -------------------------------------------------------------------- */
+
+void cw_show_otherwise(struct cw_call *call, struct cw_view *views, size_t count)
+{
+    static const enum cw_state states[SHOWN_STATES] = {
+        [SHOWN_UNSPECIFIED] = CW_UNSPECIFIED, [SHOWN_PENDING] = CW_PENDING,
+        [SHOWN_PREPARING] = CW_PREPARING,     [SHOWN_CREATING] = CW_CREATING,
+        [SHOWN_RUNNING] = CW_RUNNING,         [SHOWN_PAUSED] = CW_PAUSED,
+        [SHOWN_TERMINATING] = CW_TERMINATING, [SHOWN_COMPLETED] = CW_COMPLETED,
+        [SHOWN_FAILED] = CW_FAILED,           [SHOWN_TERMINATED] = CW_TERMINATED,
+    };
+    enum shown_state state;
+    bool hides_code;
+    if (!op_shows_state(&call->rpc->x, &state, &hides_code))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        views[i].state = states[state];
+        views[i].has_exit_code = views[i].has_exit_code && !hides_code && cw_state_is_terminal(states[state]);
+    }
 }

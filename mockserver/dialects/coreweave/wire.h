@@ -103,8 +103,12 @@ struct cw_runner {
     bool with_resources;
 };
 
+/* As on the wire in both versions; the last one is none that there is. */
+enum cw_stream { CW_STDOUT = 1, CW_STDERR = 2, CW_UNKNOWN_STREAM = 7 };
+
 struct cw_wire {
     const char *version;
+    const ProtobufCServiceDescriptor *services[4];   /* as many as there are, then NULL */
     bool has_logs_of_ended;            /* logs of a sandbox that is over are given, not refused */
     void (*write_created)(const struct cw_view *view, struct buf *out);
     void (*write_sandbox)(const struct cw_view *view, struct buf *out);
@@ -112,7 +116,7 @@ struct cw_wire {
     void (*write_stopped)(const struct cw_view *view, struct buf *out);   /* NULL: it was not there */
     void (*write_result)(struct cw_result *result, struct buf *out);
     void (*write_ready)(int64_t ms, struct buf *out);
-    void (*write_output)(bool is_stderr, const void *data, size_t len, int64_t ms, struct buf *out);
+    void (*write_output)(enum cw_stream stream, const void *data, size_t len, int64_t ms, struct buf *out);
     void (*write_exit)(int code, int64_t ms, struct buf *out);
     void (*write_exec_error)(const char *code, const char *message, struct buf *out);
     void (*write_log)(const void *data, size_t len, int64_t ms, const char *session, uint64_t next_offset,

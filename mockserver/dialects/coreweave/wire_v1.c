@@ -365,13 +365,12 @@ static void write_ready(int64_t ms, struct buf *out)
     proto_encode(&m, out);
 }
 
-static void write_output(bool is_stderr, const void *data, size_t len, int64_t ms, struct buf *out)
+static void write_output(enum cw_stream stream, const void *data, size_t len, int64_t ms, struct buf *out)
 {
     Cw1__ExecStreamResponse m = CW1__EXEC_STREAM_RESPONSE__INIT;
     Cw1__ExecStreamOutput output = CW1__EXEC_STREAM_OUTPUT__INIT;
     (void) ms;   /* has no place here */
-    output.stream = is_stderr ? CW1__EXEC_STREAM_OUTPUT__STREAM__STREAM_STDERR
-                              : CW1__EXEC_STREAM_OUTPUT__STREAM__STREAM_STDOUT;
+    output.stream = (Cw1__ExecStreamOutput__Stream) stream;
     output.data = (ProtobufCBinaryData) { len, (uint8_t *) (uintptr_t) data };
     m.message_case = CW1__EXEC_STREAM_RESPONSE__MESSAGE_OUTPUT;
     m.output = &output;
@@ -522,6 +521,7 @@ static void write_no_snapshots(struct buf *out)
 
 const struct cw_wire cw_wire_v1 = {
     .version = "v1",
+    .services = { &cw1__sandbox_service__descriptor, &cw1__discovery_service__descriptor },
     .write_created = write_sandbox,
     .write_sandbox = write_sandbox,
     .write_page = write_page,

@@ -331,13 +331,12 @@ static void write_ready(int64_t ms, struct buf *out)
     proto_encode(&m, out);
 }
 
-static void write_output(bool is_stderr, const void *data, size_t len, int64_t ms, struct buf *out)
+static void write_output(enum cw_stream stream, const void *data, size_t len, int64_t ms, struct buf *out)
 {
     Cwb2__ExecStreamResponse m = CWB2__EXEC_STREAM_RESPONSE__INIT;
     Cwb2__ExecStreamOutput output = CWB2__EXEC_STREAM_OUTPUT__INIT;
     Rpc__Timestamp at = stamp(ms);
-    output.stream_type = is_stderr ? CWB2__EXEC_STREAM_OUTPUT__STREAM_TYPE__STREAM_TYPE_STDERR
-                                   : CWB2__EXEC_STREAM_OUTPUT__STREAM_TYPE__STREAM_TYPE_STDOUT;
+    output.stream_type = (Cwb2__ExecStreamOutput__StreamType) stream;
     output.data = (ProtobufCBinaryData) { len, (uint8_t *) (uintptr_t) data };
     output.timestamp = &at;
     m.response_case = CWB2__EXEC_STREAM_RESPONSE__RESPONSE_OUTPUT;
@@ -555,6 +554,8 @@ static void write_profile(const struct cw_runner *runner, struct buf *out)
 
 const struct cw_wire cw_wire_v1beta2 = {
     .version = "v1beta2",
+    .services = { &cwb2__gateway_service__descriptor, &cwb2__gateway_streaming_service__descriptor,
+                  &cwb2__discovery_service__descriptor },
     .has_logs_of_ended = true,
     .write_created = write_created,
     .write_sandbox = write_sandbox,

@@ -133,7 +133,35 @@ static int end_http(struct rpc *rpc, int status, const char *content_type, const
     return end(rpc, RPC_UNKNOWN, NULL, "", 0);
 }
 
-static const struct rpc_ops rpc_ops = { .receive = receive, .send = send_message, .end = end, .end_http = end_http };
+/* With the lock held. */
+static void tell_over(struct fake_rpc *f)
+{
+    void (*on_over)(void *arg) = f->ended || f->cancelled ? f->on_over : NULL;
+    f->on_over = on_over == NULL ? f->on_over : NULL;
+    if (on_over != NULL)
+        on_over(f->on_over_arg);
+}
+
+static void watch(struct rpc *rpc, void (*over)(void *arg), void *arg)
+{
+    struct fake_rpc *f = (struct fake_rpc *) rpc;
+    pthread_mutex_lock(&f->lock);
+    f->on_over = over;
+    f->on_over_arg = arg;
+    tell_over(f);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void add_trailer(struct rpc *rpc, const char *name, const char *value)
+{
+    (void) rpc;
+    (void) name;
+    (void) value;
+}
+
+static const struct rpc_ops rpc_ops = {
+    .receive = receive, .send = send_message, .end = end, .watch = watch, .add_trailer = add_trailer, .end_http = end_http
+};
 
 /* ---- what the test calls ------------------------------------------------------------------------ */
 
@@ -181,6 +209,7 @@ static void set(struct fake_rpc *f, bool *flag, bool value)
 {
     pthread_mutex_lock(&f->lock);
     *flag = value;
+    tell_over(f);
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }

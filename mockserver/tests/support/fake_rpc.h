@@ -30,6 +30,8 @@ struct fake_rpc {
     bool half_closed, told_half_closed;
     bool stalled;                 /* the client reads nothing: stream_write waits */
     bool cancelled, ended, served;
+    void (*on_over)(void *arg);
+    void *on_over_arg;
     struct buf got[FAKE_RPC_MESSAGES];    /* by the client */
     size_t got_count;
     enum rpc_status status;
