@@ -13,6 +13,22 @@ SERVER_USER = os.environ.get("STANDBOX_SERVER_USER") or None
 TEST_SECONDS = 60
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "scenario(name): the scenario in the test's lane")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """A test that has passed has met all of its scenario."""
+    outcome = yield
+    lane = pyfuncitem.funcargs.get("lane")
+    if lane is not None and outcome.excinfo is None:
+        try:
+            lane.assert_all_fired()
+        except AssertionError as error:
+            outcome.force_exception(error)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
