@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "proto/proto.h"
+#include "proto/tell.h"
 #include "tests/support/messages.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,6 +52,21 @@ static void check_again(const ProtobufCMessage *message)
     proto_free(copy);
 }
 
+/* What can be read can be told, as JSON, however little room there is. */
+static void check_told(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size)
+{
+    struct err err = ERR_INIT;
+    bool is_cut = false;
+    BUF_AUTO json = BUF_INIT;
+    size_t room = size == 0 ? 0 : data[size - 1] * 8u;
+    if (proto_tell(type, data, size, &room, &is_cut, &json, &err) < 0)
+        abort();
+    struct cJSON *tree = json_parse(buf_cstr(&json), json.len, &err);
+    if (tree == NULL)
+        abort();
+    json_free(tree);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err err = ERR_INIT;
@@ -63,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     check_again(message);
+    check_told(message->descriptor, data + 1, size - 1);
     proto_free(message);
     return 0;
 }

@@ -67,10 +67,10 @@ static void tell_unsigned(struct teller *t, const char *name, uint64_t value)
 static void tell_part(struct teller *t, const char *name, const ProtobufCMessage *part)
 {
     jsonw_object(&t->w, name);
-    if (t->w.depth < DEEPEST)
-        tell_fields(t, part);
-    else
+    if (t->w.depth >= DEEPEST)
         t->is_cut = true;
+    else if (part != NULL)   /* a map's entry may lack its value */
+        tell_fields(t, part);
     jsonw_end_object(&t->w);
 }
 
@@ -140,11 +140,11 @@ static bool tell_entry(struct teller *t, const ProtobufCMessage *entry)
 {
     const ProtobufCFieldDescriptor *fields = entry->descriptor->fields;
     const char *key = *(char *const *) ((const char *) entry + fields[0].offset);
-    size_t len = strlen(key);
+    size_t len = key == NULL ? 0 : strlen(key);
     if (len > *t->room)
         return false;
     *t->room -= len;
-    tell_value(t, key, &fields[1], (const char *) entry + fields[1].offset);
+    tell_value(t, key == NULL ? "" : key, &fields[1], (const char *) entry + fields[1].offset);
     return true;
 }
 

@@ -434,6 +434,59 @@ static void standard_error_is_not_made_non_blocking_for_others(void **state)
 
 #define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
 
+/* A call's member, as JSON. */
+static void assert_call(struct book *b, uint64_t number, const char *expected)
+{
+    BUF_AUTO out = BUF_INIT;
+    show(b, number, &out);
+    const char *from = strstr(buf_cstr(&out), "\"grpc\":");
+    assert_non_null(from);
+    assert_int_equal(strncmp(from, expected, strlen(expected)), 0);
+}
+
+static void a_call_has_its_messages_and_its_end(void **state)
+{
+    struct book b;
+    (void) state;
+    book_open(&b, &(struct ledger_config) { .max_body_bytes = 50 });   /* so 400 of messages */
+    uint64_t n = ledger_begin_request(b.ledger, "r", "POST", "/s/m", "", NULL, 0);
+    ledger_begin_call(b.ledger, n, 1500);
+    assert_true(ledger_add_message(b.ledger, n, true, "{\"api_key\":\"hush\"}", 18, 7, false));
+    ledger_add_half_close(b.ledger, n);
+    assert_true(ledger_add_message(b.ledger, n, false, NULL, 0, 9, true));
+    ledger_set_call_end(b.ledger, n, "NOT_FOUND", "no such thing", "WHY");
+    ledger_set_answer(b.ledger, n, 200, "application/grpc");
+    ledger_end_request(b.ledger, n, ANSWER_COMPLETE);
+    assert_call(&b, n,
+                "\"grpc\":{\"status\":\"NOT_FOUND\",\"message\":\"no such thing\",\"reason\":\"WHY\",\"timeout_ms\":1500,"
+                "\"reset_by_client\":null,\"messages\":[{\"from\":\"client\",\"message\":{\"api_key\":\"[redacted]\"},\"size\":7},"
+                "{\"from\":\"client\",\"end\":true},{\"from\":\"server\",\"message\":null,\"size\":9,\"cut\":true}],"
+                "\"messages_left_out\":0}}");
+    book_close(&b);
+}
+
+static void of_too_many_messages_the_first_and_the_newest_stay(void **state)
+{
+    struct book b;
+    char json[30];
+    (void) state;
+    book_open(&b, &(struct ledger_config) { .max_body_bytes = 25 });   /* so 200 of messages */
+    uint64_t n = ledger_begin_request(b.ledger, "r", "POST", "/s/m", "", NULL, 0);
+    ledger_begin_call(b.ledger, n, -1);
+    for (int i = 0; i < 50; i++) {
+        int len = snprintf(json, sizeof json, "{\"i\":%d}", i);
+        assert_int_equal(ledger_add_message(b.ledger, n, false, json, (size_t) len, 1, false), i < 3);
+    }
+    ledger_set_call_reset(b.ledger, n, 8);
+    assert_call(&b, n,
+                "\"grpc\":{\"status\":null,\"message\":null,\"timeout_ms\":null,\"reset_by_client\":8,\"messages\":["
+                "{\"from\":\"server\",\"message\":{\"i\":0},\"size\":1},{\"from\":\"server\",\"message\":{\"i\":1},\"size\":1},"
+                "{\"from\":\"server\",\"message\":{\"i\":2},\"size\":1},{\"from\":\"server\",\"message\":{\"i\":49},\"size\":1}],"
+                "\"messages_left_out\":46}}");
+    ledger_end_request(b.ledger, n, ANSWER_CLIENT_GONE);
+    book_close(&b);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -441,6 +494,8 @@ int main(void)
         cmocka_unit_test(facts_say_what_their_kind_has_to_say),
         cmocka_unit_test(a_failed_start_says_errno_and_stage),
         cmocka_unit_test(a_request_says_all_that_is_known),
+        cmocka_unit_test(a_call_has_its_messages_and_its_end),
+        cmocka_unit_test(of_too_many_messages_the_first_and_the_newest_stay),
         FILE_TEST(facts_are_written_at_once_and_requests_at_their_end),
         FILE_TEST(what_is_dropped_or_cleared_was_written),
         FILE_TEST(an_existing_file_is_continued),

@@ -15,6 +15,7 @@
 #include "proto/coreweave_v1beta2.pb-c.h"
 #include "proto/proto.h"
 #include "proto/rpc.pb-c.h"
+#include "proto/tell.h"
 #include "tests/support/messages.h"
 
 /* ---- what the SDKs make -------------------------------------------------------------------- */
@@ -282,6 +283,109 @@ static void an_entry_of_a_map_may_have_neither_key_nor_value(void **state)
     proto_free(message);
 }
 
+/* ---- as JSON --------------------------------------------------------------------------------- */
+
+static void assert_told(const ProtobufCMessageDescriptor *type, const void *message, size_t room, const char *expected,
+                        bool is_cut)
+{
+    struct err err = ERR_INIT;
+    bool was_cut = false;
+    BUF_AUTO bytes = BUF_INIT;
+    BUF_AUTO out = BUF_INIT;
+    proto_encode(message, &bytes);
+    if (proto_tell(type, buf_cstr(&bytes), bytes.len, &room, &was_cut, &out, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(buf_cstr(&out), expected);
+    assert_int_equal(was_cut, is_cut);
+}
+
+static void messages_are_told_by_the_names_of_the_proto(void **state)
+{
+    (void) state;
+    Cwb2__StartSandboxRequest start = CWB2__START_SANDBOX_REQUEST__INIT;
+    Cwb2__StartSandboxRequest__EnvironmentVariablesEntry entry =
+        CWB2__START_SANDBOX_REQUEST__ENVIRONMENT_VARIABLES_ENTRY__INIT, *env[] = { &entry };
+    char *args[] = { proto_text("-c"), proto_text("\xc3\xa4\"") };
+    entry.key = proto_text("TOKEN");
+    entry.value = proto_text("x");
+    start.environment_variables = env;
+    start.n_environment_variables = 1;
+    start.args = args;
+    start.n_args = 2;
+    start.max_lifetime_seconds = -5;
+    assert_told(&cwb2__start_sandbox_request__descriptor, &start, 1000,
+                "{\"args\":[\"-c\",\"\\u00e4\\\"\"],\"environment_variables\":{\"TOKEN\":\"x\"},"
+                "\"max_lifetime_seconds\":-5}", false);
+}
+
+static void what_is_set_is_told_and_what_has_no_name_is_a_number(void **state)
+{
+    (void) state;
+    Cw1__SandboxStatus status = CW1__SANDBOX_STATUS__INIT;
+    status.state = CW1__STATE__STATE_RUNNING;
+    status.exit_code_given_case = CW1__SANDBOX_STATUS__EXIT_CODE_GIVEN_EXIT_CODE;   /* 0, and said */
+    assert_told(&cw1__sandbox_status__descriptor, &status, 100, "{\"state\":\"STATE_RUNNING\",\"exit_code\":0}", false);
+    status.state = (Cw1__State) 77;
+    status.exit_code_given_case = CW1__SANDBOX_STATUS__EXIT_CODE_GIVEN__NOT_SET;
+    assert_told(&cw1__sandbox_status__descriptor, &status, 100, "{\"state\":77}", false);
+    Cw1__ExecStreamResponse nothing = CW1__EXEC_STREAM_RESPONSE__INIT;
+    assert_told(&cw1__exec_stream_response__descriptor, &nothing, 0, "{}", false);
+    Cw1__LogEntry log = CW1__LOG_ENTRY__INIT;
+    log.next_log_offset = UINT64_MAX;
+    assert_told(&cw1__log_entry__descriptor, &log, 0, "{\"next_log_offset\":\"18446744073709551615\"}", false);
+}
+
+static void what_does_not_fit_is_cut_and_said_so(void **state)
+{
+    (void) state;
+    char *command[] = { proto_text("a\xc3\xa4"), proto_text("b"), proto_text("c") };
+    Cw1__ExecRequest exec = CW1__EXEC_REQUEST__INIT;
+    exec.command = command;
+    exec.n_command = 3;
+    assert_told(&cw1__exec_request__descriptor, &exec, 10, "{\"command\":[\"a\"]}", true);
+    assert_told(&cw1__exec_request__descriptor, &exec, 18, "{\"command\":[\"a\\u00e4\"]}", true);
+    Cw1__ReadFileResponse file = CW1__READ_FILE_RESPONSE__INIT;
+    file.content = (ProtobufCBinaryData) { 6, (uint8_t *) proto_text("abcdef") };
+    assert_told(&cw1__read_file_response__descriptor, &file, 3, "{\"content\":{\"base64\":\"YWJj\"}}", true);
+}
+
+static void methods_are_found_by_their_path(void **state)
+{
+    (void) state;
+    static const ProtobufCServiceDescriptor *const services[] = { &cw1__sandbox_service__descriptor,
+                                                                  &cw1__discovery_service__descriptor };
+    const ProtobufCMethodDescriptor *found = proto_find_method(services, 2, "/coreweave.sandbox.v1.SandboxService/StreamExec");
+    assert_non_null(found);
+    assert_ptr_equal(found->output, &cw1__exec_stream_response__descriptor);
+    assert_null(proto_find_method(services, 2, "/coreweave.sandbox.v1.SandboxService/No"));
+    assert_null(proto_find_method(services, 2, "/coreweave.sandbox.v1.NoService/StreamExec"));
+    assert_null(proto_find_method(services, 2, "/"));
+    assert_null(proto_find_method(services, 2, ""));
+}
+
+static void the_reason_of_a_refusal_is_found(void **state)
+{
+    (void) state;
+    Rpc__Status status = RPC__STATUS__INIT;
+    Rpc__Any other = RPC__ANY__INIT, any = RPC__ANY__INIT, *details[] = { &other, &any };
+    Rpc__ErrorInfo info = RPC__ERROR_INFO__INIT;
+    BUF_AUTO inner = BUF_INIT;
+    BUF_AUTO bytes = BUF_INIT;
+    BUF_AUTO reason = BUF_INIT;
+    info.reason = proto_text("WHY");
+    proto_encode(&info, &inner);
+    other.type_url = proto_text("type.googleapis.com/google.rpc.RetryInfo");
+    any.type_url = proto_text("type.googleapis.com/google.rpc.ErrorInfo");
+    any.value = PROTO_BYTES(inner);
+    status.details = details;
+    status.n_details = 2;
+    proto_encode(&status, &bytes);
+    assert_true(proto_tell_reason(bytes.data, bytes.len, &reason));
+    assert_string_equal(buf_cstr(&reason), "WHY");
+    assert_false(proto_tell_reason("\xff", 1, &reason));
+    assert_false(proto_tell_reason("", 0, &reason));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +401,11 @@ int main(void)
         cmocka_unit_test(elements_of_a_packed_list_count_as_fields),
         cmocka_unit_test(a_list_of_numbers_is_read_packed_or_not),
         cmocka_unit_test(an_entry_of_a_map_may_have_neither_key_nor_value),
+        cmocka_unit_test(messages_are_told_by_the_names_of_the_proto),
+        cmocka_unit_test(what_is_set_is_told_and_what_has_no_name_is_a_number),
+        cmocka_unit_test(what_does_not_fit_is_cut_and_said_so),
+        cmocka_unit_test(methods_are_found_by_their_path),
+        cmocka_unit_test(the_reason_of_a_refusal_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
