@@ -475,14 +475,14 @@ static void of_too_many_messages_the_first_and_the_newest_stay(void **state)
     ledger_begin_call(b.ledger, n, -1);
     for (int i = 0; i < 50; i++) {
         int len = snprintf(json, sizeof json, "{\"i\":%d}", i);
-        assert_int_equal(ledger_add_message(b.ledger, n, false, json, (size_t) len, 1, false), i < 3);
+        assert_int_equal(ledger_add_message(b.ledger, n, false, json, (size_t) len, 1, false), i < 4);
     }
     ledger_set_call_reset(b.ledger, n, 8);
     assert_call(&b, n,
                 "\"grpc\":{\"status\":null,\"message\":null,\"timeout_ms\":null,\"reset_by_client\":8,\"messages\":["
                 "{\"from\":\"server\",\"message\":{\"i\":0},\"size\":1},{\"from\":\"server\",\"message\":{\"i\":1},\"size\":1},"
-                "{\"from\":\"server\",\"message\":{\"i\":2},\"size\":1},{\"from\":\"server\",\"message\":{\"i\":49},\"size\":1}],"
-                "\"messages_left_out\":46}}");
+                "{\"from\":\"server\",\"message\":{\"i\":2},\"size\":1},{\"from\":\"server\",\"message\":{\"i\":3},\"size\":1},"
+                "{\"from\":\"server\",\"message\":{\"i\":49},\"size\":1}],\"messages_left_out\":45}}");
     ledger_end_request(b.ledger, n, ANSWER_CLIENT_GONE);
     book_close(&b);
 }
