@@ -1,6 +1,9 @@
 /*
- * The adapter around the reference client: lines of sdk-shim/PROTOCOL.md in, lines out.  It does what steps say and
+ * The adapter around the reference clients: lines of sdk-shim/PROTOCOL.md in, lines out.  It does what steps say and
  * says what came of them; it judges nothing.
+ *
+ * What is the same for all vendors is here: lines, runs, handles, arguments, outcomes, background steps.  A vendor is
+ * one struct vendor: a table of operations, and what a client, a handle and an error of its library are.
  *
  * Threads: a run belongs to the main thread; each background step has a thread of its own, which uses the handle
  * table and its own outcome only.
@@ -10,46 +13,66 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 #include "sbc_json.h"
 #include "sbc_text.h"
-#include "standbox_client.h"
 
 struct cJSON;
+struct vendor;
 
 /* What came of a step: any of value and error, or skipped.  Owned; see outcome_clear. */
 struct outcome {
+    const struct vendor *vendor;
     struct cJSON *value;
     bool has_error;
-    struct sbc_error error;
+    void *error; /* the vendor's struct, empty at first */
     char *skipped;
 };
 
+void outcome_init(struct outcome *outcome, const struct vendor *vendor);
 void outcome_clear(struct outcome *outcome);
 void outcome_skip(struct outcome *outcome, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The value {} or, with `failed` negative, the error. */
+void outcome_tell(struct outcome *outcome, int failed);
 
 /* {"step":NAME, ...} */
 struct cJSON *outcome_say(const struct outcome *outcome, const char *step);
 
-/* The words of the protocol. */
-struct cJSON *say_bytes(const struct sbc_bytes *bytes);
-struct cJSON *say_sandbox(const struct sbc_sandbox_info *info);
-struct cJSON *say_process(const struct sbc_process_info *info);
-struct cJSON *say_result(const struct sbc_result *result);
-struct cJSON *say_event(const struct sbc_event *event);
-struct cJSON *say_error(const struct sbc_error *err);
+/* Words of the protocol. */
+struct cJSON *say_base64(const char *data, size_t size); /* {"base64":...} */
+void say_text(struct cJSON *object, const char *name, const char *text); /* NULL: null; what is no UTF-8 is replaced */
+void say_number(struct cJSON *object, const char *name, bool is_known, int64_t number);
+
+/* Arguments of a step, which have been checked. */
+const struct cJSON *step_member(const struct cJSON *step, const char *name); /* absent and null: NULL */
+const char *step_text(const struct cJSON *step, const char *name);
+double step_number(const struct cJSON *step, const char *name);
+int64_t step_whole(const struct cJSON *step, const char *name);
+bool step_flag(const struct cJSON *step, const char *name);
+
+/* NULL-terminated texts, borrowed, of a list or a single one; NULL when it is absent.  free() the list. */
+const char **step_texts(const struct cJSON *step, const char *name, size_t *out_count);
+
+/* A text, or {"base64":...} for bytes; free() what it gives. */
+struct sbc_bytes step_data(const struct cJSON *node, bool *out_is_bytes);
 
 /* Handles by the names that steps gave them.  All stay until the end of the run: other threads may use them. */
+enum handle_kind { HANDLE_SANDBOX, HANDLE_PROCESS, HANDLE_KINDS };
+
 struct handle {
     struct handle *next;
     char *name;
-    struct sbc_sandbox *sandbox; /* one of the two */
-    struct sbc_process *process;
+    enum handle_kind kind;
+    void *thing;
 };
 
 struct run {
-    struct sbc_client *client;
-    enum sbc_protocol protocol;
+    const struct vendor *vendor;
+    unsigned protocol; /* index into the vendor's */
+    void *client;
     const struct cJSON *steps;
     struct cJSON *outcomes; /* main thread */
     pthread_mutex_t lock;   /* of `handles` */
@@ -57,10 +80,12 @@ struct run {
     struct background *backgrounds; /* main thread */
 };
 
-void run_keep_sandbox(struct run *run, const char *name, struct sbc_sandbox *sandbox); /* takes it */
-void run_keep_process(struct run *run, const char *name, struct sbc_process *process);
-struct sbc_sandbox *run_find_sandbox(struct run *run, const char *name); /* NULL: never came to be */
-struct sbc_process *run_find_process(struct run *run, const char *name);
+void run_keep(struct run *run, const char *name, enum handle_kind kind, void *thing); /* takes it */
+void *run_find(struct run *run, const char *name, enum handle_kind kind);             /* NULL: never came to be */
+
+/* The handle that member `name` names; NULL: the outcome says so. */
+void *run_handle(struct run *run, const struct cJSON *step, const char *name, enum handle_kind kind,
+                 struct outcome *outcome);
 
 /* The value of member `name` that an earlier step gave, or NULL. */
 const struct cJSON *run_find_value(const struct run *run, const char *step, const char *name);
@@ -71,20 +96,45 @@ const struct cJSON *run_find_value(const struct run *run, const char *step, cons
 struct op {
     const char *name;
     const char *args;
-    const char *fine; /* names of finer capabilities */
-    unsigned protocols;
+    const char *fine;   /* names of finer capabilities */
+    unsigned protocols; /* bits by index */
     void (*act)(struct run *run, const struct cJSON *step, struct outcome *outcome);
 };
 
-#define ON_A    1u
-#define ON_B    2u
-#define ON_BOTH 3u
+#define ON(protocol) (1u << (protocol))
 
-extern const struct op ops[];
-extern const size_t op_count;
-const struct op *op_find(const char *name, enum sbc_protocol protocol);
+struct protocol {
+    const char *name;       /* as --protocol has it */
+    const char *hello_name; /* of the client */
+    const char *facts;      /* capabilities that are none of an operation */
+};
+
+struct vendor {
+    const char *name;
+    const struct protocol *protocols; /* the first is the default */
+    size_t protocol_count;
+    const struct op *ops;
+    size_t op_count;
+    const char *client_args; /* members of `client`, as an op's args */
+    void *(*client_new)(const struct cJSON *options, unsigned protocol, char **out_problem); /* free() the problem */
+    void (*client_cancel)(void *client);
+    void (*client_free)(void *client);
+    void (*handle_free[HANDLE_KINDS])(void *thing);
+    size_t error_size; /* of the library's struct, for which zeros are a good start */
+    void (*error_clear)(void *error);
+    struct cJSON *(*error_say)(const void *error);
+#ifdef SBC_MUTANTS
+    int (*mutant_choose)(const char *name);
+    void (*mutant_list)(FILE *out);
+#endif
+};
+
+extern const struct vendor vendor_hyperbrowser, vendor_coreweave;
+
+const struct op *op_find(const struct vendor *vendor, const char *name, unsigned protocol);
 
 /* The answer to a run line: result or errored.  `at` is told each step as it begins; it may be NULL. */
-struct cJSON *run_line(const struct cJSON *line, enum sbc_protocol protocol, void (*at)(double seq, const char *step));
+struct cJSON *run_line(const struct cJSON *line, const struct vendor *vendor, unsigned protocol,
+                       void (*at)(double seq, const char *step));
 
 #endif

@@ -9,13 +9,17 @@
 
 #include <cjson/cJSON.h>
 
-#include "sbc_mutants.h"
+#include "standbox_client.h"
 
 #define LINE_BYTES ((size_t) 64 << 20)
 
 struct settings {
     int level;
-    enum sbc_protocol protocol;
+    const struct vendor *vendor;
+    const char *wanted;  /* protocol by name; NULL: the vendor's first */
+    const char *mutant;  /* or NULL */
+    bool lists_mutants;
+    unsigned protocol;
     bool says_hello; /* level 1: asked for its hello */
     const char *url; /* level 1: the last argument */
 };
@@ -23,14 +27,15 @@ struct settings {
 static const char usage[] =
     "usage: standbox-refclient [options]            level 2: JSON lines on stdin and stdout\n"
     "       standbox-refclient --level 1 [options] URL    one run line on stdin (or in $STANDBOX_CONTEXT)\n"
-    "The adapter of standbox's reference client; sdk-shim/PROTOCOL.md describes its lines.\n"
+    "The adapter of standbox's reference clients; sdk-shim/PROTOCOL.md describes its lines.\n"
     "\n"
-    "  --protocol a|b   Hyperbrowser's process protocol (b)\n"
+    "  --vendor NAME    hyperbrowser or coreweave (hyperbrowser)\n"
+    "  --protocol NAME  Hyperbrowser's process protocol, a or b (b); CoreWeave's wire, v1beta2 or v1 (v1beta2)\n"
     "  --level 1|2      (2)\n"
     "  --hello          level 1: print the hello line and exit\n"
 #ifdef SBC_MUTANTS
     "  --mutant NAME    be wrong in this way\n"
-    "  --list-mutants   print all of them as JSON lines and exit\n"
+    "  --list-mutants   print the vendor's as JSON lines and exit\n"
 #endif
     "  --version        print the version and exit\n"
     "  --help           print this text and exit\n"
@@ -67,38 +72,38 @@ static void say_at(double seq, const char *step)
     say(line);
 }
 
-/* "cwd env" of "exec" gives exec.cwd, exec.env. */
-static void add_fine(cJSON *capabilities, const struct op *op)
+/* "cwd env" with prefix "exec." gives exec.cwd, exec.env. */
+static void add_words(cJSON *capabilities, const char *prefix, const char *dot, const char *words)
 {
-    for (const char *at = op->fine; *at != '\0';) {
+    for (const char *at = words; *at != '\0';) {
         size_t len = strcspn(at, " ");
-        char *name = sbc_text_format("%s.%.*s", op->name, (int) len, at);
+        char *name = sbc_text_format("%s%s%.*s", prefix, dot, (int) len, at);
         cJSON_AddItemToArray(capabilities, cJSON_CreateString(name));
         free(name);
         at += len + strspn(at + len, " ");
     }
 }
 
-static void say_hello(enum sbc_protocol protocol)
+static void say_hello(const struct settings *settings)
 {
-    static const char *const facts[] = { "client.timeout_ms", "client.runtime_proxy", "background", "join", "sync" };
+    const struct vendor *vendor = settings->vendor;
+    const struct protocol *protocol = &vendor->protocols[settings->protocol];
     cJSON *line = cJSON_CreateObject();
     cJSON_AddStringToObject(line, "type", "hello");
     cJSON_AddNumberToObject(line, "version", 1);
-    cJSON_AddStringToObject(line, "name", protocol == SBC_PROTOCOL_A ? "refclient-a" : "refclient-b");
+    cJSON_AddStringToObject(line, "name", protocol->hello_name);
     cJSON_AddStringToObject(line, "language", "c");
     cJSON_AddStringToObject(line, "client_version", SBC_VERSION);
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(line, "vendors"), cJSON_CreateString("hyperbrowser"));
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(line, "vendors"), cJSON_CreateString(vendor->name));
     cJSON *capabilities = cJSON_AddArrayToObject(line, "capabilities");
-    for (size_t i = 0; i < op_count; i++) {
-        if (op_find(ops[i].name, protocol) != &ops[i])
+    for (size_t i = 0; i < vendor->op_count; i++) {
+        const struct op *op = &vendor->ops[i];
+        if (op_find(vendor, op->name, settings->protocol) != op)
             continue;
-        cJSON_AddItemToArray(capabilities, cJSON_CreateString(ops[i].name));
-        add_fine(capabilities, &ops[i]);
+        cJSON_AddItemToArray(capabilities, cJSON_CreateString(op->name));
+        add_words(capabilities, op->name, ".", op->fine);
     }
-    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
-        cJSON_AddItemToArray(capabilities, cJSON_CreateString(facts[i]));
-    cJSON_AddItemToArray(capabilities, cJSON_CreateString(protocol == SBC_PROTOCOL_A ? "protocol-a" : "protocol-b"));
+    add_words(capabilities, "", "", protocol->facts);
     cJSON_AddNumberToObject(line, "max_in_flight", 1);
     say(line);
 }
@@ -116,9 +121,9 @@ static void answer_line(const char *text, size_t size, const struct settings *se
     else if (!cJSON_IsString(type))
         say_errored("type must be a text");
     else if (strcmp(type->valuestring, "hello") == 0)
-        say_hello(settings->protocol);
+        say_hello(settings);
     else if (strcmp(type->valuestring, "run") == 0)
-        say(run_line(line, settings->protocol, settings->level == 2 ? say_at : NULL));
+        say(run_line(line, settings->vendor, settings->protocol, settings->level == 2 ? say_at : NULL));
     else
         say_errored("type must be hello or run");
     cJSON_Delete(line);
@@ -154,7 +159,7 @@ static int run_once(const struct settings *settings)
 {
     const char *context = getenv("STANDBOX_CONTEXT");
     if (settings->says_hello) {
-        say_hello(settings->protocol);
+        say_hello(settings);
         return 0;
     }
     if (answer_lines(settings) > 0)
@@ -175,12 +180,21 @@ static int complain(const char *what, const char *argument)
     return 2;
 }
 
+static int set_vendor(struct settings *settings, const char *value)
+{
+    static const struct vendor *const vendors[] = { &vendor_hyperbrowser, &vendor_coreweave };
+    for (size_t i = 0; i < sizeof vendors / sizeof vendors[0]; i++) {
+        if (strcmp(vendors[i]->name, value) == 0) {
+            settings->vendor = vendors[i];
+            return 0;
+        }
+    }
+    return complain("must be hyperbrowser or coreweave", "--vendor");
+}
+
 static int set_protocol(struct settings *settings, const char *value)
 {
-    bool is_a = strcmp(value, "a") == 0;
-    if (!is_a && strcmp(value, "b") != 0)
-        return complain("must be a or b", "--protocol");
-    settings->protocol = is_a ? SBC_PROTOCOL_A : SBC_PROTOCOL_B;
+    settings->wanted = value;
     return 0;
 }
 
@@ -193,10 +207,30 @@ static int set_level(struct settings *settings, const char *value)
 #ifdef SBC_MUTANTS
 static int set_mutant(struct settings *settings, const char *value)
 {
-    (void) settings;
-    return sbc_mutants_choose(value) == 0 ? 0 : complain("there is no such mutant; --list-mutants", value);
+    settings->mutant = value;
+    return 0;
 }
 #endif
+
+/* What depends on the vendor, which may stand behind it on the command line. */
+static int settle(struct settings *settings)
+{
+    const struct vendor *vendor = settings->vendor;
+    while (settings->wanted != NULL && settings->protocol < vendor->protocol_count &&
+           strcmp(vendor->protocols[settings->protocol].name, settings->wanted) != 0)
+        settings->protocol++;
+    if (settings->protocol == vendor->protocol_count)
+        return complain("is no protocol of this vendor", settings->wanted);
+#ifdef SBC_MUTANTS
+    if (settings->lists_mutants) {
+        vendor->mutant_list(stdout);
+        return 1;
+    }
+    if (settings->mutant != NULL && vendor->mutant_choose(settings->mutant) < 0)
+        return complain("there is no such mutant; --list-mutants", settings->mutant);
+#endif
+    return 0;
+}
 
 static int take_value(struct settings *settings, const char *option, const char *value)
 {
@@ -204,6 +238,7 @@ static int take_value(struct settings *settings, const char *option, const char 
         const char *name;
         int (*set)(struct settings *, const char *);
     } options[] = {
+        { "--vendor", set_vendor },
         { "--protocol", set_protocol },
         { "--level", set_level },
 #ifdef SBC_MUTANTS
@@ -227,8 +262,8 @@ static int read_arguments(int argc, char **argv, struct settings *settings)
             return printf("standbox-refclient %s\n", SBC_VERSION) < 0 ? 2 : 1;
 #ifdef SBC_MUTANTS
         if (strcmp(argv[i], "--list-mutants") == 0) {
-            sbc_mutants_list(stdout);
-            return 1;
+            settings->lists_mutants = true;
+            continue;
         }
 #endif
         if (strcmp(argv[i], "--hello") == 0) {
@@ -240,7 +275,7 @@ static int read_arguments(int argc, char **argv, struct settings *settings)
             settings->url = argv[i];
         }
     }
-    return failed;
+    return failed != 0 ? failed : settle(settings);
 }
 
 static void exit_now(int number)
@@ -250,7 +285,7 @@ static void exit_now(int number)
 
 int main(int argc, char **argv)
 {
-    struct settings settings = { .level = 2, .protocol = SBC_PROTOCOL_B };
+    struct settings settings = { .level = 2, .vendor = &vendor_hyperbrowser };
     int done = read_arguments(argc, argv, &settings);
     if (done != 0)
         return done == 1 ? 0 : done;

@@ -1,61 +1,25 @@
-/* The operations, each a call of the library.  Arguments have been checked (refclient_run.c). */
-#include "refclient.h"
+/* Hyperbrowser: the operations, each a call of the library.  Arguments have been checked (refclient_run.c). */
+#include "refclient_says.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
+#include "sbc_mutants.h"
+
 /* --------------------------------------------------------------- arguments */
-
-static const cJSON *member(const cJSON *step, const char *name)
-{
-    const cJSON *node = cJSON_GetObjectItemCaseSensitive(step, name);
-    return cJSON_IsNull(node) ? NULL : node;
-}
-
-static const char *text_of(const cJSON *step, const char *name)
-{
-    const cJSON *node = member(step, name);
-    return node == NULL ? NULL : node->valuestring;
-}
-
-static double number_of(const cJSON *step, const char *name)
-{
-    const cJSON *node = member(step, name);
-    return node == NULL ? 0 : node->valuedouble;
-}
-
-static int64_t whole_of(const cJSON *step, const char *name)
-{
-    return (int64_t) number_of(step, name);
-}
 
 /* 0 for what is no size. */
 static size_t size_of(const cJSON *step, const char *name)
 {
-    int64_t size = whole_of(step, name);
+    int64_t size = step_whole(step, name);
     return size > 0 ? (size_t) size : 0;
-}
-
-/* NULL-terminated texts, borrowed, of a list or a single one; NULL when it is absent.  free() the list. */
-static const char **texts_of(const cJSON *step, const char *name, size_t *out_count)
-{
-    const cJSON *node = member(step, name), *item;
-    *out_count = 0;
-    if (node == NULL)
-        return NULL;
-    const char **texts = sbc_alloc((size_t) cJSON_GetArraySize(node) + 2, sizeof *texts);
-    if (cJSON_IsString(node))
-        texts[(*out_count)++] = node->valuestring;
-    else
-        cJSON_ArrayForEach(item, node) texts[(*out_count)++] = item->valuestring;
-    return texts;
 }
 
 static struct sbc_variable *variables_of(const cJSON *step, const char *name, size_t *out_count)
 {
-    const cJSON *node = member(step, name), *item;
+    const cJSON *node = step_member(step, name), *item;
     *out_count = 0;
     if (node == NULL)
         return NULL;
@@ -66,18 +30,12 @@ static struct sbc_variable *variables_of(const cJSON *step, const char *name, si
 
 static struct sbc_sandbox *sandbox_of(struct run *run, const cJSON *step, const char *name, struct outcome *outcome)
 {
-    struct sbc_sandbox *box = run_find_sandbox(run, text_of(step, name));
-    if (box == NULL)
-        outcome_skip(outcome, "there is no sandbox \"%s\"", text_of(step, name));
-    return box;
+    return run_handle(run, step, name, HANDLE_SANDBOX, outcome);
 }
 
 static struct sbc_process *process_of(struct run *run, const cJSON *step, const char *name, struct outcome *outcome)
 {
-    struct sbc_process *process = run_find_process(run, text_of(step, name));
-    if (process == NULL)
-        outcome_skip(outcome, "there is no process \"%s\"", text_of(step, name));
-    return process;
+    return run_handle(run, step, name, HANDLE_PROCESS, outcome);
 }
 
 /* ---------------------------------------------------------------- outcomes */
@@ -85,14 +43,6 @@ static struct sbc_process *process_of(struct run *run, const cJSON *step, const 
 static void tell_error(struct outcome *outcome)
 {
     outcome->has_error = true;
-}
-
-static void tell_nothing(struct outcome *outcome, int failed)
-{
-    if (failed < 0)
-        tell_error(outcome);
-    else
-        outcome->value = cJSON_CreateObject();
 }
 
 static void tell_sandbox(struct outcome *outcome, struct sbc_sandbox *box)
@@ -130,25 +80,25 @@ static void keep_sandbox(struct run *run, const cJSON *step, struct sbc_sandbox 
         return;
     }
     tell_sandbox(outcome, box);
-    run_keep_sandbox(run, text_of(step, "as"), box);
+    run_keep(run, step_text(step, "as"), HANDLE_SANDBOX, box);
 }
 
 static void sandbox_create(struct run *run, const cJSON *step, struct outcome *outcome)
 {
     struct sbc_sandbox_options options = {
-        .image = text_of(step, "image"),
-        .snapshot = text_of(step, "snapshot"),
-        .timeout_minutes = whole_of(step, "timeout_minutes"),
-        .vcpus = whole_of(step, "vcpus"),
-        .memory_mib = whole_of(step, "memory_mib"),
+        .image = step_text(step, "image"),
+        .snapshot = step_text(step, "snapshot"),
+        .timeout_minutes = step_whole(step, "timeout_minutes"),
+        .vcpus = step_whole(step, "vcpus"),
+        .memory_mib = step_whole(step, "memory_mib"),
     };
-    keep_sandbox(run, step, sbc_sandbox_create(run->client, &options, &outcome->error), outcome);
+    keep_sandbox(run, step, sbc_sandbox_create(run->client, &options, outcome->error), outcome);
 }
 
 static void sandbox_connect(struct run *run, const cJSON *step, struct outcome *outcome)
 {
     struct sbc_sandbox_info info = { 0 };
-    const char *id = text_of(step, "id");
+    const char *id = step_text(step, "id");
     if (id == NULL) {
         struct sbc_sandbox *box = sandbox_of(run, step, "from", outcome);
         if (box == NULL)
@@ -156,7 +106,7 @@ static void sandbox_connect(struct run *run, const cJSON *step, struct outcome *
         sbc_sandbox_get_info(box, &info);
         id = info.id;
     }
-    keep_sandbox(run, step, sbc_sandbox_connect(run->client, id, &outcome->error), outcome);
+    keep_sandbox(run, step, sbc_sandbox_connect(run->client, id, outcome->error), outcome);
     sbc_sandbox_info_clear(&info);
 }
 
@@ -165,7 +115,7 @@ static void sandbox_refresh(struct run *run, const cJSON *step, struct outcome *
     struct sbc_sandbox *box = sandbox_of(run, step, "sandbox", outcome);
     if (box == NULL)
         return;
-    if (sbc_sandbox_refresh(box, &outcome->error) < 0)
+    if (sbc_sandbox_refresh(box, outcome->error) < 0)
         tell_error(outcome);
     else
         tell_sandbox(outcome, box);
@@ -180,9 +130,9 @@ static void sandbox_status(struct run *run, const cJSON *step, struct outcome *o
 
 static void sandbox_list(struct run *run, const cJSON *step, struct outcome *outcome)
 {
-    struct sbc_sandbox_query query = { .status = text_of(step, "status"), .limit = whole_of(step, "limit") };
+    struct sbc_sandbox_query query = { .status = step_text(step, "status"), .limit = step_whole(step, "limit") };
     struct sbc_sandbox_list list;
-    if (sbc_sandbox_list(run->client, &query, &list, &outcome->error) < 0) {
+    if (sbc_sandbox_list(run->client, &query, &list, outcome->error) < 0) {
         tell_error(outcome);
         return;
     }
@@ -197,7 +147,7 @@ static void sandbox_stop(struct run *run, const cJSON *step, struct outcome *out
 {
     struct sbc_sandbox *box = sandbox_of(run, step, "sandbox", outcome);
     if (box != NULL)
-        tell_nothing(outcome, sbc_sandbox_stop(box, &outcome->error));
+        outcome_tell(outcome, sbc_sandbox_stop(box, outcome->error));
 }
 
 /* ---------------------------------------------------------- start and exec */
@@ -205,14 +155,14 @@ static void sandbox_stop(struct run *run, const cJSON *step, struct outcome *out
 static struct sbc_command command_of(const cJSON *step)
 {
     struct sbc_command command = {
-        .command = text_of(step, "command"),
-        .cwd = text_of(step, "cwd"),
-        .timeout_ms = whole_of(step, "timeout_ms"),
-        .timeout_s = number_of(step, "timeout_s"),
-        .user = text_of(step, "user"),
+        .command = step_text(step, "command"),
+        .cwd = step_text(step, "cwd"),
+        .timeout_ms = step_whole(step, "timeout_ms"),
+        .timeout_s = step_number(step, "timeout_s"),
+        .user = step_text(step, "user"),
         .max_output_bytes = size_of(step, "max_output_bytes"),
     };
-    command.args = texts_of(step, "args", &command.arg_count);
+    command.args = step_texts(step, "args", &command.arg_count);
     command.env = variables_of(step, "env", &command.env_count);
     return command;
 }
@@ -230,7 +180,7 @@ static void process_exec(struct run *run, const cJSON *step, struct outcome *out
         return;
     struct sbc_command command = command_of(step);
     struct sbc_result result;
-    tell_result(outcome, sbc_exec(box, &command, &result, &outcome->error), &result);
+    tell_result(outcome, sbc_exec(box, &command, &result, outcome->error), &result);
     free_command(&command);
 }
 
@@ -241,7 +191,7 @@ static void keep_process(struct run *run, const cJSON *step, struct sbc_process 
         return;
     }
     tell_process(outcome, process);
-    run_keep_process(run, text_of(step, "as"), process);
+    run_keep(run, step_text(step, "as"), HANDLE_PROCESS, process);
 }
 
 static void process_start(struct run *run, const cJSON *step, struct outcome *outcome)
@@ -250,7 +200,7 @@ static void process_start(struct run *run, const cJSON *step, struct outcome *ou
     if (box == NULL)
         return;
     struct sbc_command command = command_of(step);
-    keep_process(run, step, sbc_process_start(box, &command, &outcome->error), outcome);
+    keep_process(run, step, sbc_process_start(box, &command, outcome->error), outcome);
     free_command(&command);
 }
 
@@ -262,7 +212,7 @@ static void process_get(struct run *run, const cJSON *step, struct outcome *outc
     struct sbc_sandbox *box = sandbox_of(run, step, "sandbox", outcome);
     if (box == NULL)
         return;
-    const char *id = text_of(step, "id");
+    const char *id = step_text(step, "id");
     if (id == NULL) {
         struct sbc_process *process = process_of(run, step, "from", outcome);
         if (process == NULL)
@@ -270,32 +220,32 @@ static void process_get(struct run *run, const cJSON *step, struct outcome *outc
         sbc_process_get_info(process, &info);
         id = info.id;
     }
-    keep_process(run, step, sbc_process_get(box, id, &outcome->error), outcome);
+    keep_process(run, step, sbc_process_get(box, id, outcome->error), outcome);
     sbc_process_info_clear(&info);
 }
 
 /* A text, or what an earlier step gave; false: that gave none. */
 static bool find_cursor(struct run *run, const cJSON *step, const char **out_cursor, struct outcome *outcome)
 {
-    const cJSON *node = member(step, "cursor");
-    const cJSON *given = cJSON_IsObject(node) ? run_find_value(run, text_of(node, "step"), "cursor") : node;
+    const cJSON *node = step_member(step, "cursor");
+    const cJSON *given = cJSON_IsObject(node) ? run_find_value(run, step_text(node, "step"), "cursor") : node;
     *out_cursor = cJSON_IsString(given) ? given->valuestring : NULL;
     if (node == NULL || *out_cursor != NULL)
         return true;
-    outcome_skip(outcome, "step \"%s\" gave no cursor", text_of(node, "step"));
+    outcome_skip(outcome, "step \"%s\" gave no cursor", step_text(node, "step"));
     return false;
 }
 
 static void process_list(struct run *run, const cJSON *step, struct outcome *outcome)
 {
-    struct sbc_process_query query = { .limit = whole_of(step, "limit") };
+    struct sbc_process_query query = { .limit = step_whole(step, "limit") };
     struct sbc_sandbox *box = sandbox_of(run, step, "sandbox", outcome);
     if (box == NULL || !find_cursor(run, step, &query.cursor, outcome))
         return;
     struct sbc_process_list list;
-    const char **status = texts_of(step, "status", &query.status_count);
+    const char **status = step_texts(step, "status", &query.status_count);
     query.status = status;
-    int failed = sbc_process_list(box, &query, &list, &outcome->error);
+    int failed = sbc_process_list(box, &query, &list, outcome->error);
     free((void *) (uintptr_t) status);
     if (failed < 0) {
         tell_error(outcome);
@@ -323,7 +273,7 @@ static void process_poll(struct run *run, const cJSON *step, struct outcome *out
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process == NULL)
         return;
-    if (sbc_process_poll(process, &info, &outcome->error) < 0) {
+    if (sbc_process_poll(process, &info, outcome->error) < 0) {
         tell_error(outcome);
         return;
     }
@@ -335,8 +285,8 @@ static void process_poll(struct run *run, const cJSON *step, struct outcome *out
 
 static const struct sbc_limit *limit_of(const cJSON *step, struct sbc_limit *limit)
 {
-    *limit = (struct sbc_limit){ whole_of(step, "timeout_ms"), number_of(step, "timeout_s") };
-    return member(step, "timeout_ms") != NULL || member(step, "timeout_s") != NULL ? limit : NULL;
+    *limit = (struct sbc_limit){ step_whole(step, "timeout_ms"), step_number(step, "timeout_s") };
+    return step_member(step, "timeout_ms") != NULL || step_member(step, "timeout_s") != NULL ? limit : NULL;
 }
 
 static void process_wait(struct run *run, const cJSON *step, struct outcome *outcome)
@@ -345,7 +295,7 @@ static void process_wait(struct run *run, const cJSON *step, struct outcome *out
     struct sbc_result result;
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process != NULL)
-        tell_result(outcome, sbc_process_wait(process, limit_of(step, &limit), &result, &outcome->error), &result);
+        tell_result(outcome, sbc_process_wait(process, limit_of(step, &limit), &result, outcome->error), &result);
 }
 
 static void process_result(struct run *run, const cJSON *step, struct outcome *outcome)
@@ -353,7 +303,7 @@ static void process_result(struct run *run, const cJSON *step, struct outcome *o
     struct sbc_result result;
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process != NULL)
-        tell_result(outcome, sbc_process_result(process, &result, &outcome->error), &result);
+        tell_result(outcome, sbc_process_result(process, &result, outcome->error), &result);
 }
 
 static void process_kill(struct run *run, const cJSON *step, struct outcome *outcome)
@@ -362,7 +312,7 @@ static void process_kill(struct run *run, const cJSON *step, struct outcome *out
     struct sbc_result result;
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process != NULL)
-        tell_result(outcome, sbc_process_kill(process, limit_of(step, &limit), &result, &outcome->error), &result);
+        tell_result(outcome, sbc_process_kill(process, limit_of(step, &limit), &result, outcome->error), &result);
 }
 
 static void process_signal(struct run *run, const cJSON *step, struct outcome *outcome)
@@ -370,7 +320,7 @@ static void process_signal(struct run *run, const cJSON *step, struct outcome *o
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process == NULL)
         return;
-    if (sbc_process_signal(process, text_of(step, "signal"), &outcome->error) < 0)
+    if (sbc_process_signal(process, step_text(step, "signal"), outcome->error) < 0)
         tell_error(outcome);
     else
         tell_process(outcome, process);
@@ -378,33 +328,20 @@ static void process_signal(struct run *run, const cJSON *step, struct outcome *o
 
 /* ------------------------------------------------------------------- stdin */
 
-/* A text, or {"base64":...} for bytes; free() what it gives. */
-static struct sbc_bytes data_of(const cJSON *node, bool *out_is_bytes)
-{
-    *out_is_bytes = cJSON_IsObject(node);
-    if (!*out_is_bytes)
-        return sbc_json_bytes(node);
-    struct sbc_buf bytes = { 0 };
-    const char *text = text_of(node, "base64");
-    sbc_base64_decode(text, strlen(text), &bytes);
-    size_t size = bytes.size;
-    return (struct sbc_bytes){ sbc_buf_take(&bytes), size };
-}
-
 static void process_write(struct run *run, const cJSON *step, struct outcome *outcome)
 {
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process == NULL)
         return;
-    const cJSON *node = member(step, "data");
-    const char *encoding = text_of(step, "encoding");
+    const cJSON *node = step_member(step, "data");
+    const char *encoding = step_text(step, "encoding");
     bool is_bytes = false;
-    struct sbc_bytes data = node == NULL ? (struct sbc_bytes){ NULL, 0 } : data_of(node, &is_bytes);
+    struct sbc_bytes data = node == NULL ? (struct sbc_bytes){ NULL, 0 } : step_data(node, &is_bytes);
     struct sbc_input input = { data.data, data.size, is_bytes ? SBC_BYTES : SBC_TEXT,
-                               cJSON_IsTrue(member(step, "eof")) };
+                               cJSON_IsTrue(step_member(step, "eof")) };
     if (!is_bytes && encoding != NULL && strcmp(encoding, "base64") == 0)
         input.form = SBC_BASE64;
-    tell_nothing(outcome, sbc_process_write(process, &input, &outcome->error));
+    outcome_tell(outcome, sbc_process_write(process, &input, outcome->error));
     free(data.data);
 }
 
@@ -412,7 +349,7 @@ static void process_close_stdin(struct run *run, const cJSON *step, struct outco
 {
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process != NULL)
-        tell_nothing(outcome, sbc_process_close_stdin(process, &outcome->error));
+        outcome_tell(outcome, sbc_process_close_stdin(process, outcome->error));
 }
 
 /* ----------------------------------------------------------------- streams */
@@ -425,7 +362,7 @@ static void read_stream(struct sbc_stream *stream, int64_t take, struct outcome 
     struct sbc_event event;
     int64_t taken = 0;
     int got = 1;
-    while ((take == 0 || taken < take) && (got = sbc_stream_next(stream, &event, &outcome->error)) > 0) {
+    while ((take == 0 || taken < take) && (got = sbc_stream_next(stream, &event, outcome->error)) > 0) {
         taken += event.type != SBC_EXIT;
         cJSON_AddItemToArray(events, say_event(&event));
         sbc_event_clear(&event);
@@ -439,12 +376,12 @@ static void process_stream(struct run *run, const cJSON *step, struct outcome *o
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process == NULL)
         return;
-    struct sbc_stream *stream = sbc_stream_open(process, whole_of(step, "from_seq"), &outcome->error);
+    struct sbc_stream *stream = sbc_stream_open(process, step_whole(step, "from_seq"), outcome->error);
     if (stream == NULL) {
         tell_error(outcome);
         return;
     }
-    read_stream(stream, whole_of(step, "take"), outcome);
+    read_stream(stream, step_whole(step, "take"), outcome);
     sbc_stream_close(stream);
 }
 
@@ -452,7 +389,7 @@ static void process_disconnect(struct run *run, const cJSON *step, struct outcom
 {
     struct sbc_process *process = process_of(run, step, "process", outcome);
     if (process != NULL)
-        tell_nothing(outcome, sbc_process_disconnect(process, &outcome->error));
+        outcome_tell(outcome, sbc_process_disconnect(process, outcome->error));
 }
 
 /* ------------------------------------------------------------------- table */
@@ -460,7 +397,11 @@ static void process_disconnect(struct run *run, const cJSON *step, struct outcom
 #define COMMAND_ARGS "sandbox:t! command:t! args:l cwd:t env:o timeout_ms:w timeout_s:n user:t"
 #define COMMAND_FINE "cwd env timeout_ms timeout_s user args"
 
-const struct op ops[] = {
+#define ON_A    ON(SBC_PROTOCOL_A)
+#define ON_B    ON(SBC_PROTOCOL_B)
+#define ON_BOTH (ON_A | ON_B)
+
+static const struct op ops[] = {
     { "sandbox.create", "as:t! image:t snapshot:t timeout_minutes:w vcpus:w memory_mib:w - env",
       "snapshot timeout_minutes vcpus memory_mib", ON_BOTH, sandbox_create },
     { "sandbox.connect", "as:t! id:t|from:t", "", ON_BOTH, sandbox_connect },
@@ -485,12 +426,77 @@ const struct op ops[] = {
     { "stream", "process:t! from_seq:w take:w", "from_seq", ON_BOTH, process_stream },
     { "disconnect", "process:t!", "", ON_B, process_disconnect },
 };
-const size_t op_count = sizeof ops / sizeof ops[0];
 
-const struct op *op_find(const char *name, enum sbc_protocol protocol)
+static const struct protocol protocols[] = {
+    [SBC_PROTOCOL_B] = { "b", "refclient-b", "client.timeout_ms client.runtime_proxy background join sync protocol-b" },
+    [SBC_PROTOCOL_A] = { "a", "refclient-a", "client.timeout_ms client.runtime_proxy background join sync protocol-a" },
+};
+
+/* ------------------------------------------------------------------ vendor */
+
+static void *client_new(const cJSON *options, unsigned protocol, char **out_problem)
 {
-    for (size_t i = 0; i < op_count; i++)
-        if (strcmp(ops[i].name, name) == 0 && (ops[i].protocols & (protocol == SBC_PROTOCOL_A ? ON_A : ON_B)) != 0)
-            return &ops[i];
-    return NULL;
+    struct sbc_error err = SBC_ERROR_INIT;
+    struct sbc_client_options made = {
+        .url = step_text(options, "url"),
+        .api_key = step_text(options, "api_key"),
+        .protocol = (enum sbc_protocol) protocol,
+        .timeout_ms = step_whole(options, "timeout_ms"),
+        .runtime_proxy = step_text(options, "runtime_proxy"),
+    };
+    struct sbc_client *client = sbc_client_new(&made, &err);
+    if (client == NULL)
+        *out_problem = sbc_text_copy(err.message);
+    sbc_error_clear(&err);
+    return client;
 }
+
+static void client_cancel(void *client)
+{
+    sbc_client_cancel(client);
+}
+
+static void client_free(void *client)
+{
+    sbc_client_free(client);
+}
+
+static void sandbox_free(void *box)
+{
+    sbc_sandbox_free(box);
+}
+
+static void process_free(void *process)
+{
+    sbc_process_free(process);
+}
+
+static void error_clear(void *error)
+{
+    sbc_error_clear(error);
+}
+
+static struct cJSON *error_say(const void *error)
+{
+    return say_error(error);
+}
+
+const struct vendor vendor_hyperbrowser = {
+    .name = "hyperbrowser",
+    .protocols = protocols,
+    .protocol_count = sizeof protocols / sizeof protocols[0],
+    .ops = ops,
+    .op_count = sizeof ops / sizeof ops[0],
+    .client_args = "url:t! api_key:t! timeout_ms:w runtime_proxy:t",
+    .client_new = client_new,
+    .client_cancel = client_cancel,
+    .client_free = client_free,
+    .handle_free = { [HANDLE_SANDBOX] = sandbox_free, [HANDLE_PROCESS] = process_free },
+    .error_size = sizeof(struct sbc_error),
+    .error_clear = error_clear,
+    .error_say = error_say,
+#ifdef SBC_MUTANTS
+    .mutant_choose = sbc_mutants_choose,
+    .mutant_list = sbc_mutants_list,
+#endif
+};

@@ -7,8 +7,6 @@
 
 #include <cjson/cJSON.h>
 
-#include "sbc_error.h"
-
 /* A step with a thread of its own. */
 struct background {
     struct background *next;
@@ -22,57 +20,52 @@ struct background {
 
 /* ----------------------------------------------------------------- handles */
 
-static void keep(struct run *run, const char *name, struct sbc_sandbox *sandbox, struct sbc_process *process)
+void run_keep(struct run *run, const char *name, enum handle_kind kind, void *thing)
 {
     struct handle *handle = sbc_alloc(1, sizeof *handle);
-    *handle = (struct handle){ NULL, sbc_text_copy(name), sandbox, process };
+    *handle = (struct handle){ NULL, sbc_text_copy(name), kind, thing };
     pthread_mutex_lock(&run->lock);
     handle->next = run->handles; /* the newest of a name is found first */
     run->handles = handle;
     pthread_mutex_unlock(&run->lock);
 }
 
-void run_keep_sandbox(struct run *run, const char *name, struct sbc_sandbox *sandbox)
-{
-    keep(run, name, sandbox, NULL);
-}
-
-void run_keep_process(struct run *run, const char *name, struct sbc_process *process)
-{
-    keep(run, name, NULL, process);
-}
-
-static struct handle *find(struct run *run, const char *name, bool is_process)
+void *run_find(struct run *run, const char *name, enum handle_kind kind)
 {
     pthread_mutex_lock(&run->lock);
     struct handle *handle = run->handles;
-    while (handle != NULL && !(strcmp(handle->name, name) == 0 && (handle->process != NULL) == is_process))
+    while (handle != NULL && !(handle->kind == kind && strcmp(handle->name, name) == 0))
         handle = handle->next;
     pthread_mutex_unlock(&run->lock);
-    return handle;
+    return handle == NULL ? NULL : handle->thing;
 }
 
-struct sbc_sandbox *run_find_sandbox(struct run *run, const char *name)
+void *run_handle(struct run *run, const struct cJSON *step, const char *name, enum handle_kind kind,
+                 struct outcome *outcome)
 {
-    struct handle *handle = find(run, name, false);
-    return handle == NULL ? NULL : handle->sandbox;
-}
-
-struct sbc_process *run_find_process(struct run *run, const char *name)
-{
-    struct handle *handle = find(run, name, true);
-    return handle == NULL ? NULL : handle->process;
+    static const char *const kinds[HANDLE_KINDS] = { [HANDLE_SANDBOX] = "sandbox", [HANDLE_PROCESS] = "process" };
+    void *thing = run_find(run, step_text(step, name), kind);
+    if (thing == NULL)
+        outcome_skip(outcome, "there is no %s \"%s\"", kinds[kind], step_text(step, name));
+    return thing;
 }
 
 static void free_handles(struct run *run)
 {
     for (struct handle *next, *handle = run->handles; handle != NULL; handle = next) {
         next = handle->next;
-        sbc_process_free(handle->process);
-        sbc_sandbox_free(handle->sandbox);
+        run->vendor->handle_free[handle->kind](handle->thing);
         free(handle->name);
         free(handle);
     }
+}
+
+const struct op *op_find(const struct vendor *vendor, const char *name, unsigned protocol)
+{
+    for (size_t i = 0; i < vendor->op_count; i++)
+        if (strcmp(vendor->ops[i].name, name) == 0 && (vendor->ops[i].protocols & ON(protocol)) != 0)
+            return &vendor->ops[i];
+    return NULL;
 }
 
 const struct cJSON *run_find_value(const struct run *run, const char *step, const char *name)
@@ -219,7 +212,7 @@ static const cJSON *find_background_step(const cJSON *steps, const cJSON *until,
     return NULL;
 }
 
-static char *check_step(const cJSON *steps, const cJSON *step, enum sbc_protocol protocol)
+static char *check_step(const struct run *run, const cJSON *step)
 {
     char *problem = cJSON_IsObject(step) ? NULL : sbc_text_copy("it must be an object");
     if (problem == NULL)
@@ -230,26 +223,26 @@ static char *check_step(const cJSON *steps, const cJSON *step, enum sbc_protocol
         problem = check_argument(step, "background:b");
     if (problem != NULL)
         return problem;
-    const struct op *op = op_find(name_of(step, "op"), protocol);
+    const struct op *op = op_find(run->vendor, name_of(step, "op"), run->protocol);
     if (op != NULL)
         return check_arguments(step, op);
     if (strcmp(name_of(step, "op"), "join") != 0)
         return NULL; /* an operation that the client does not have: skipped when its turn comes */
     problem = check_argument(step, "of:t!");
-    if (problem == NULL && find_background_step(steps, step, name_of(step, "of")) == NULL)
+    if (problem == NULL && find_background_step(run->steps, step, name_of(step, "of")) == NULL)
         problem = sbc_text_format("of: no background step before it is called \"%s\"", name_of(step, "of"));
     return problem;
 }
 
-static char *check_steps(const cJSON *steps, enum sbc_protocol protocol)
+static char *check_steps(const struct run *run)
 {
     const cJSON *step;
     int index = 0;
-    if (!cJSON_IsArray(steps))
+    if (!cJSON_IsArray(run->steps))
         return sbc_text_copy("steps must be a list");
-    cJSON_ArrayForEach(step, steps)
+    cJSON_ArrayForEach(step, run->steps)
     {
-        char *problem = check_step(steps, step, protocol);
+        char *problem = check_step(run, step);
         if (problem != NULL) {
             char *placed = sbc_text_format("steps[%d]: %s", index, problem);
             free(problem);
@@ -285,6 +278,7 @@ static void begin_background(struct run *run, const struct op *op, const cJSON *
 {
     struct background *background = sbc_alloc(1, sizeof *background);
     *background = (struct background){ .next = run->backgrounds, .run = run, .op = op, .step = step };
+    outcome_init(&background->outcome, run->vendor);
     run->backgrounds = background;
     if (pthread_create(&background->thread, NULL, do_background, background) != 0) {
         background->is_joined = true;
@@ -310,8 +304,8 @@ static void join_step(struct run *run, const cJSON *step)
 
 static void do_step(struct run *run, const cJSON *step)
 {
-    const struct op *op = op_find(name_of(step, "op"), run->protocol);
-    struct outcome outcome = { 0 };
+    const struct op *op = op_find(run->vendor, name_of(step, "op"), run->protocol);
+    struct outcome outcome;
     if (strcmp(name_of(step, "op"), "join") == 0) {
         join_step(run, step);
         return;
@@ -320,6 +314,7 @@ static void do_step(struct run *run, const cJSON *step)
         begin_background(run, op, step);
         return;
     }
+    outcome_init(&outcome, run->vendor);
     act(run, op, step, &outcome);
     cJSON_AddItemToArray(run->outcomes, outcome_say(&outcome, name_of(step, "step")));
     outcome_clear(&outcome);
@@ -328,7 +323,7 @@ static void do_step(struct run *run, const cJSON *step)
 /* What nobody joined is dropped, not waited for. */
 static void end_backgrounds(struct run *run)
 {
-    sbc_client_cancel(run->client);
+    run->vendor->client_cancel(run->client);
     for (struct background *next, *background = run->backgrounds; background != NULL; background = next) {
         next = background->next;
         join_background(background);
@@ -339,31 +334,17 @@ static void end_backgrounds(struct run *run)
 
 /* --------------------------------------------------------------------- run */
 
-static struct sbc_client *make_client(const cJSON *options, enum sbc_protocol protocol, struct sbc_error *err)
+/* NULL, and *out_problem has why. */
+static void *make_client(const cJSON *options, const struct vendor *vendor, unsigned protocol, char **out_problem)
 {
-    char *problem = cJSON_IsObject(options) ? NULL : sbc_text_copy("it must be an object");
-    for (const char *at = "url:t! api_key:t! timeout_ms:w runtime_proxy:t", *word; problem == NULL;) {
-        word = next_word(&at);
-        if (word == NULL)
-            break;
+    char *problem = cJSON_IsObject(options) ? NULL : sbc_text_copy("it must be an object"), *word;
+    for (const char *at = vendor->client_args; problem == NULL && (word = next_word(&at)) != NULL; free(word))
         problem = check_argument(options, word);
-        free((void *) (uintptr_t) word);
-    }
-    if (problem != NULL) {
-        sbc_error_set(err, SBC_ARGUMENT, "client: %s", problem);
-        free(problem);
-        return NULL;
-    }
-    const cJSON *timeout = cJSON_GetObjectItemCaseSensitive(options, "timeout_ms");
-    const cJSON *proxy = cJSON_GetObjectItemCaseSensitive(options, "runtime_proxy");
-    struct sbc_client_options made = {
-        .url = name_of(options, "url"),
-        .api_key = name_of(options, "api_key"),
-        .protocol = protocol,
-        .timeout_ms = cJSON_IsNumber(timeout) ? (int64_t) timeout->valuedouble : 0,
-        .runtime_proxy = cJSON_IsString(proxy) ? proxy->valuestring : NULL,
-    };
-    return sbc_client_new(&made, err);
+    if (problem == NULL)
+        return vendor->client_new(options, protocol, out_problem);
+    *out_problem = sbc_text_format("client: %s", problem);
+    free(problem);
+    return NULL;
 }
 
 static cJSON *answer(const char *type, const cJSON *seq)
@@ -383,20 +364,17 @@ static cJSON *answer_errored(const cJSON *seq, char *message)
     return said;
 }
 
-struct cJSON *run_line(const struct cJSON *line, enum sbc_protocol protocol, void (*at)(double seq, const char *step))
+struct cJSON *run_line(const struct cJSON *line, const struct vendor *vendor, unsigned protocol,
+                       void (*at)(double seq, const char *step))
 {
     const cJSON *seq = cJSON_GetObjectItemCaseSensitive(line, "seq"), *step;
-    struct run run = { .protocol = protocol, .steps = cJSON_GetObjectItemCaseSensitive(line, "steps") };
-    struct sbc_error err = SBC_ERROR_INIT;
-    char *problem = check_steps(run.steps, protocol);
+    struct run run = { .vendor = vendor, .protocol = protocol };
+    run.steps = cJSON_GetObjectItemCaseSensitive(line, "steps");
+    char *problem = check_steps(&run);
+    if (problem == NULL)
+        run.client = make_client(cJSON_GetObjectItemCaseSensitive(line, "client"), vendor, protocol, &problem);
     if (problem != NULL)
         return answer_errored(seq, problem);
-    run.client = make_client(cJSON_GetObjectItemCaseSensitive(line, "client"), protocol, &err);
-    if (run.client == NULL) {
-        problem = sbc_text_copy(err.message);
-        sbc_error_clear(&err);
-        return answer_errored(seq, problem);
-    }
     pthread_mutex_init(&run.lock, NULL);
     run.outcomes = cJSON_CreateArray();
     cJSON_ArrayForEach(step, run.steps)
@@ -407,7 +385,7 @@ struct cJSON *run_line(const struct cJSON *line, enum sbc_protocol protocol, voi
     }
     end_backgrounds(&run);
     free_handles(&run);
-    sbc_client_free(run.client);
+    vendor->client_free(run.client);
     pthread_mutex_destroy(&run.lock);
     cJSON *said = answer("result", seq);
     cJSON_AddItemToObject(said, "outcomes", run.outcomes);

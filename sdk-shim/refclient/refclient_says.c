@@ -1,5 +1,5 @@
-/* The library's structs in the words of the protocol. */
-#include "refclient.h"
+/* The Hyperbrowser library's structs in the words of the protocol. */
+#include "refclient_says.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,67 +7,42 @@
 
 #include <cjson/cJSON.h>
 
-static void add_text(cJSON *object, const char *name, const char *text)
-{
-    if (text == NULL) {
-        cJSON_AddNullToObject(object, name);
-        return;
-    }
-    char *clean = sbc_utf8_clean(text, strlen(text));
-    cJSON_AddStringToObject(object, name, clean);
-    free(clean);
-}
-
-static void add_number(cJSON *object, const char *name, bool is_known, int64_t number)
-{
-    if (is_known)
-        cJSON_AddNumberToObject(object, name, (double) number);
-    else
-        cJSON_AddNullToObject(object, name);
-}
-
 struct cJSON *say_bytes(const struct sbc_bytes *bytes)
 {
-    if (bytes->data == NULL)
-        return cJSON_CreateNull();
-    cJSON *said = cJSON_CreateObject();
-    char *text = sbc_base64_encode(bytes->data, bytes->size);
-    cJSON_AddStringToObject(said, "base64", text);
-    free(text);
-    return said;
+    return bytes->data == NULL ? cJSON_CreateNull() : say_base64(bytes->data, bytes->size);
 }
 
 struct cJSON *say_sandbox(const struct sbc_sandbox_info *info)
 {
     cJSON *said = cJSON_CreateObject();
-    add_text(said, "id", info->id);
-    add_text(said, "status", info->status);
+    say_text(said, "id", info->id);
+    say_text(said, "status", info->status);
     return said;
 }
 
 struct cJSON *say_process(const struct sbc_process_info *info)
 {
     cJSON *said = cJSON_CreateObject();
-    add_text(said, "id", info->id);
-    add_text(said, "status", info->status);
-    add_number(said, "exit_code", info->has_exit_code, info->exit_code);
-    add_number(said, "pid", info->pid != 0, info->pid);
-    add_text(said, "command", info->command);
-    add_text(said, "cwd", info->cwd);
+    say_text(said, "id", info->id);
+    say_text(said, "status", info->status);
+    say_number(said, "exit_code", info->has_exit_code, info->exit_code);
+    say_number(said, "pid", info->pid != 0, info->pid);
+    say_text(said, "command", info->command);
+    say_text(said, "cwd", info->cwd);
     return said;
 }
 
 struct cJSON *say_result(const struct sbc_result *result)
 {
     cJSON *said = cJSON_CreateObject();
-    add_text(said, "id", result->id);
-    add_text(said, "status", result->status);
-    add_number(said, "exit_code", result->has_exit_code, result->exit_code);
+    say_text(said, "id", result->id);
+    say_text(said, "status", result->status);
+    say_number(said, "exit_code", result->has_exit_code, result->exit_code);
     cJSON_AddItemToObject(said, "stdout", say_bytes(&result->out));
     cJSON_AddItemToObject(said, "stderr", say_bytes(&result->err));
-    add_number(said, "started_at", true, result->started_at);
-    add_number(said, "completed_at", result->completed_at != 0, result->completed_at);
-    add_text(said, "error", result->error);
+    say_number(said, "started_at", true, result->started_at);
+    say_number(said, "completed_at", result->completed_at != 0, result->completed_at);
+    say_text(said, "error", result->error);
     cJSON_AddBoolToObject(said, "output_truncated", result->is_truncated);
     return said;
 }
@@ -133,50 +108,18 @@ struct cJSON *say_error(const struct sbc_error *err)
     cJSON *said = cJSON_CreateObject();
     cJSON_AddStringToObject(said, "kind", kind_of(err));
     cJSON_AddStringToObject(said, "class", sbc_error_kind_name(err->kind));
-    add_text(said, "message", err->message);
-    add_number(said, "status", err->status != 0, err->status);
-    add_text(said, "code", err->code);
+    say_text(said, "message", err->message);
+    say_number(said, "status", err->status != 0, err->status);
+    say_text(said, "code", err->code);
     if (err->service != SBC_NO_SERVICE)
         cJSON_AddStringToObject(said, "service", services[err->service]);
     cJSON_AddBoolToObject(said, "retryable", err->is_retryable);
-    add_text(said, "request_id", err->request_id);
+    say_text(said, "request_id", err->request_id);
     cJSON_AddBoolToObject(said, "definite", err->is_definite);
     if (err->retry_after_ms > 0)
         cJSON_AddNumberToObject(said, "retry_after_ms", (double) err->retry_after_ms);
     cJSON *details = err->details == NULL ? NULL : sbc_json_parse(err->details, strlen(err->details));
     if (details != NULL)
         cJSON_AddItemToObject(said, "details", details);
-    return said;
-}
-
-/* ---------------------------------------------------------------- outcomes */
-
-void outcome_clear(struct outcome *outcome)
-{
-    cJSON_Delete(outcome->value);
-    sbc_error_clear(&outcome->error);
-    free(outcome->skipped);
-    *outcome = (struct outcome){ 0 };
-}
-
-void outcome_skip(struct outcome *outcome, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    if (vasprintf(&outcome->skipped, fmt, args) < 0)
-        abort(); /* only for want of memory */
-    va_end(args);
-}
-
-struct cJSON *outcome_say(const struct outcome *outcome, const char *step)
-{
-    cJSON *said = cJSON_CreateObject();
-    cJSON_AddStringToObject(said, "step", step);
-    if (outcome->skipped != NULL)
-        add_text(said, "skipped", outcome->skipped);
-    if (outcome->value != NULL)
-        cJSON_AddItemToObject(said, "value", cJSON_Duplicate(outcome->value, true));
-    if (outcome->has_error)
-        cJSON_AddItemToObject(said, "error", say_error(&outcome->error));
     return said;
 }
