@@ -293,6 +293,7 @@ static const struct row table[] = {
     { "validate-adapter", NULL, CALL(apply_validate), "only check that the adapter keeps to the protocol" },
     { "server", "URL", TEXT(server), "use this standbox-mockserver instead of starting one" },
     { "admin-token", "T", TEXT(admin_token), "its admin token; $STANDBOX_ADMIN_TOKEN does the same, unseen by ps" },
+    { "server-grpc", "URL", TEXT(server_grpc), "its address for vendors that speak gRPC (\"grpc\" of its ready line)" },
     { "server-only", "URL", TEXT(server_only),
       "judge a server that is not ours, by what a client sees of it (the reference client)" },
     { "api-key", "KEY", TEXT(api_key), "the key for that server" },
@@ -422,6 +423,8 @@ static int check_together(const struct options *o, struct err *err)
         return err_set(err, ERR_INVALID, 0, "--server and --server-only exclude each other");
     if (o->server != NULL && o->admin_token == NULL)
         return err_set(err, ERR_INVALID, 0, "--server needs --admin-token (or $STANDBOX_ADMIN_TOKEN)");
+    if (o->server_grpc != NULL && o->server == NULL)
+        return err_set(err, ERR_INVALID, 0, "--server-grpc needs --server");
     if (o->server_only != NULL && o->api_key == NULL)
         return err_set(err, ERR_INVALID, 0, "--server-only needs --api-key");
     if (o->is_quiet && o->is_verbose)

@@ -46,6 +46,7 @@ struct options {
     const char *pairs, *record_pairs;   /* of kills */
     const char *explain;
     const char *server;                /* admin URL's server; NULL: start one */
+    const char *server_grpc;           /* where that one speaks gRPC, or NULL */
     const char *admin_token;
     const char *server_only;           /* a server that is not ours */
     const char *api_key;               /* for server_only */

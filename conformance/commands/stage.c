@@ -9,6 +9,7 @@
 #include "commands/commands.h"
 #include "commands/place.h"
 #include "link/jobs.h"
+#include "run/where.h"
 
 #define READY_MS 20000
 #define JOBS_USUAL_MAX 4
@@ -61,7 +62,7 @@ static int start_host(struct stage *stage, struct err *err)
     struct options *o = stage->options;
     BUF_AUTO server = BUF_INIT;
     if (o->server != NULL)
-        return host_attach(&stage->host, o->server, o->admin_token, err);
+        return host_attach(&stage->host, o->server, o->server_grpc, o->admin_token, err);
     char streams[16];
     snprintf(streams, sizeof streams, "%u", STREAMS_OF_A_JOB * (stage->jobs + 1));
     const char *args[] = { "--isolation", o->isolation, "--max-streams", streams, NULL };
@@ -103,9 +104,13 @@ int stage_server(struct stage *stage)
         complain("%s", err.text);
         return o->server != NULL ? EXIT_WRONG_USE : EXIT_HARNESS;
     }
+    bool is_grpc = where_carrier_of(o->vendor) == WHERE_GRPC;
     stage->server.host = stage->host;
-    stage->server.url = host_url(stage->host);
-    return 0;
+    stage->server.url = is_grpc ? host_grpc(stage->host) : host_url(stage->host);
+    if (stage->server.url != NULL)
+        return 0;
+    complain("%s speaks gRPC: say with --server-grpc URL where the server does", o->vendor);
+    return EXIT_WRONG_USE;
 }
 
 void stage_fini(struct stage *stage)

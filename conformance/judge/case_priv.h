@@ -40,6 +40,7 @@ enum kind {
     KIND_OBJECT,
     KIND_ARRAY,  /* one element at least */
     KIND_OUTPUT, /* a text or {"base64"} */
+    KIND_DATA,   /* the same, or {"of", "times"} for a long one */
     KIND_SIGNAL, /* a name or a number */
     KIND_CURSOR, /* a text or {"step"} */
     KIND_ONE,    /* the number 1 */
@@ -57,7 +58,8 @@ struct member {
     bool required;
 };
 
-#define SHAPE_MEMBERS 24
+#define SHAPE_MEMBERS  24
+#define SHAPE_DATA_MAX (16.0 * 1024 * 1024) /* bytes of a KIND_DATA that is not written out */
 
 /* The members of one kind of object; `name` is also that of its definition in case.schema.json. */
 struct shape {
@@ -97,6 +99,7 @@ enum role {
     ROLE_PLAIN,
     ROLE_USES_SANDBOX, /* names one that an earlier step made */
     ROLE_USES_PROCESS,
+    ROLE_USES_PROCESSES, /* a list of names */
     ROLE_MAKES_SANDBOX,
     ROLE_MAKES_PROCESS,
     ROLE_USES_STEP /* names an earlier step that runs in the background */
@@ -110,13 +113,13 @@ struct op_arg {
     bool has_capability;  /* "op.name" */
 };
 
-#define OP_ARGS 12
+#define OP_ARGS 16
 
 struct step_op {
     const char *name;
     const char *need;      /* capability; NULL: the name */
     const char *one_of[2]; /* just one of these */
-    const char *required;  /* an argument that must be there, or NULL */
+    const char *required[2]; /* arguments that must be there; NULL: no more */
     struct op_arg args[OP_ARGS];
 };
 
@@ -137,9 +140,11 @@ struct steps {
     struct names needs;
 };
 
-/* Check `json` (an array) and fill in what is left out.  `with_box`: first make the sandbox "box".  `expect` of the
-   steps points into `json`.  Names of steps that have outcomes can be asked afterwards (steps_same). */
-int steps_read(struct steps *out, const struct reader *r, const struct cJSON *json, bool with_box, struct err *err);
+/* Check `json` (an array) and fill in what is left out.  `box_vendor` (NULL: no): first make the sandbox "box", as this
+   vendor makes one.  `expect` of the steps points into `json`.  Names of steps that have outcomes can be asked
+   afterwards (steps_same). */
+int steps_read(struct steps *out, const struct reader *r, const struct cJSON *json, const char *box_vendor,
+               struct err *err);
 void steps_fini(struct steps *steps);
 /* A pattern_same_fn over `struct steps`. */
 int steps_same(const void *steps, const char *path, struct err *err);

@@ -224,7 +224,7 @@ static int read_all(struct case_full *f, const struct reader *r, const char *sce
     bool is_bare = cJSON_IsTrue(json_get(f->json, "bare"));
     if (shape_check(r, &case_shape_case, f->json, err) < 0 || read_names(f, r, suffix, err) < 0)
         return -1;
-    if (steps_read(&f->steps, r, json_get(f->json, "steps"), !is_bare, err) < 0)
+    if (steps_read(&f->steps, r, json_get(f->json, "steps"), is_bare ? NULL : f->vendor, err) < 0)
         return -1;
     if (read_client(f, r, err) < 0 || read_needs(f, r, err) < 0 || read_scenario(f, r, scenarios, err) < 0)
         return -1;

@@ -15,7 +15,7 @@ struct evidence {
     size_t count, requests;
 };
 
-static const char *const added[] = { "json", "answer_json", "header", "params" };
+static const char *const added[] = { "json", "answer_json", "header", "params", "sent", "received", "half_closed" };
 #define ADDED (sizeof added / sizeof added[0])
 
 /* ---- what is added to requests ------------------------------------------------------------- */
@@ -128,6 +128,45 @@ static void add_params(cJSON *entry)
     add(entry, "params", object);
 }
 
+/* The messages of one side of a gRPC call. */
+static cJSON *messages_from(const cJSON *messages, const char *side)
+{
+    cJSON *list = cJSON_CreateArray();
+    const cJSON *one;
+    CHECK(list != NULL);
+    cJSON_ArrayForEach(one, messages)
+    {
+        const char *from = text_of(one, "from");
+        if (from == NULL || strcmp(from, side) != 0 || json_get(one, "message") == NULL)
+            continue;
+        cJSON *copy = cJSON_Duplicate(one, 1);
+        CHECK(copy != NULL && cJSON_AddItemToArray(list, copy));
+    }
+    return list;
+}
+
+static bool has_client_end(const cJSON *messages)
+{
+    const cJSON *one;
+    cJSON_ArrayForEach(one, messages)
+    {
+        const char *from = text_of(one, "from");
+        if (from != NULL && strcmp(from, "client") == 0 && cJSON_IsTrue(json_get(one, "end")))
+            return true;
+    }
+    return false;
+}
+
+static void add_messages(cJSON *entry)
+{
+    const cJSON *messages = json_get(json_get(entry, "grpc"), "messages");
+    if (messages == NULL)
+        return;
+    add(entry, "sent", messages_from(messages, "client"));
+    add(entry, "received", messages_from(messages, "server"));
+    add(entry, "half_closed", cJSON_CreateBool(has_client_end(messages)));
+}
+
 static bool is_request(const cJSON *entry)
 {
     const char *type = text_of(entry, "type");
@@ -151,6 +190,7 @@ static void append(struct evidence *e, cJSON *entry)
     add_body(entry, "answer_json", json_get(json_get(entry, "answer"), "body"));
     add_headers(entry);
     add_params(entry);
+    add_messages(entry);
 }
 
 static int read_line(struct evidence *e, const char *line, size_t len, size_t number, struct err *err)

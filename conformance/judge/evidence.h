@@ -9,6 +9,10 @@
  *                between them
  *   params       the query as an object of texts, decoded; of several with one name the last
  *
+ *   sent, received  of a gRPC call (a line with "grpc"): the messages of the client and of the server, in their order, as
+ *                the line has them
+ *   half_closed  of a gRPC call: has the client ended its side
+ *
  * Thread: an evidence is only read once it is parsed; any may.
  */
 #ifndef STANDBOX_JUDGE_EVIDENCE_H

@@ -206,6 +206,26 @@ static void describe_each(const cJSON *arg, struct buf *out, size_t limit)
     pattern_describe_node(arg, out, limit);
 }
 
+/* Taking the first that fits each time is enough: whatever fits later fits behind it, too. */
+static bool match_order(struct match *m, const cJSON *arg, const cJSON *value)
+{
+    const cJSON *wanted = arg->child, *element;
+    if (!cJSON_IsArray(value))
+        return pattern_miss_op(m, "$order", arg, value);
+    cJSON_ArrayForEach(element, value)
+    {
+        if (wanted != NULL && pattern_match_quietly(m, wanted, element))
+            wanted = wanted->next;
+    }
+    return wanted == NULL || pattern_miss_op(m, "$order", arg, value);
+}
+
+static void describe_order(const cJSON *arg, struct buf *out, size_t limit)
+{
+    buf_str(out, "an array with, in this order, ");
+    describe_list(arg, ", then ", out, limit);
+}
+
 /* Numbers by their value, texts (times in ISO form) byte by byte; nothing else can be compared. */
 static bool rises(const cJSON *before, const cJSON *after)
 {
@@ -364,6 +384,7 @@ const struct pattern_op pattern_ops[] = {
     OP("$lte", pattern_check_number, lte, "this number or a smaller one"),
     OP("$length", pattern_check_node, length, "bytes of an output or elements of an array, as a pattern"),
     OP("$each", pattern_check_node, each, "every element of an array matches"),
+    OP("$order", pattern_check_patterns, order, "elements of an array match these in this order, others between them or not"),
     OP("$rising", pattern_check_text, rising, "this member of each element is greater than that of the one before"),
     OP("$same", pattern_check_same, same, "equal to this place in another step's outcome"),
     TEXT_OP("$output", pattern_check_output, whole,

@@ -132,6 +132,15 @@ static bool is_output(const cJSON *node)
     return is_plain && output_read(node, &output);
 }
 
+/* What a client is to write, or {"of": "x", "times": N} for what is too long to be written out. */
+static bool is_data(const cJSON *node)
+{
+    const cJSON *of = json_get(node, "of"), *times = json_get(node, "times");
+    bool is_repeat = cJSON_GetArraySize(node) == 2 && is_text(of) && is_count(times);
+    return is_output(node) ||
+           (is_repeat && (double) strlen(of->valuestring) * times->valuedouble <= SHAPE_DATA_MAX);
+}
+
 static bool is_signal(const cJSON *node)
 {
     return is_text(node) || is_int(node);
@@ -197,6 +206,7 @@ static const struct {
     [KIND_OBJECT] = { is_object, "an object" },
     [KIND_ARRAY] = { is_array, "a list that is not empty" },
     [KIND_OUTPUT] = { is_output, "a text or {\"base64\": \"...\"}" },
+    [KIND_DATA] = { is_data, "a text, {\"base64\": \"...\"} or {\"of\": \"x\", \"times\": N} (16 MiB at most)" },
     [KIND_SIGNAL] = { is_signal, "the name or the number of a signal" },
     [KIND_CURSOR] = { is_cursor, "a text or {\"step\": \"...\"}" },
     [KIND_ONE] = { is_one, "1" },

@@ -33,7 +33,7 @@
 #define RUN_ARGS \
     SANDBOX, ARG("command", KIND_STRING), CAP("args", KIND_STRINGS), CAP("cwd", KIND_STRING), \
         CAP("env", KIND_STRING_MAP), CAP("timeout_ms", KIND_INT), CAP("timeout_s", KIND_NUMBER), \
-        CAP("user", KIND_STRING), CAP("max_output_bytes", KIND_COUNT)
+        CAP("user", KIND_STRING), CAP("max_output_bytes", KIND_COUNT), CAP("check", KIND_BOOL)
 
 const struct step_op steps_ops[] = {
     { .name = "sandbox.create",
@@ -43,21 +43,45 @@ const struct step_op steps_ops[] = {
                 ARG("timeout_minutes", KIND_NUMBER),
                 ARG("vcpus", KIND_NUMBER),
                 ARG("memory_mib", KIND_INT),
-                ARG("env", KIND_STRING_MAP) } },
+                ARG("env", KIND_STRING_MAP),
+                CAP("command", KIND_STRING),
+                CAP("args", KIND_STRINGS),
+                CAP("tags", KIND_STRINGS),
+                CAP("max_lifetime_s", KIND_NUMBER) } },
     { .name = "sandbox.connect",
       .one_of = { "id", "from" },
-      .required = "as",
+      .required = { "as" },
       .args = { ARG("id", KIND_STRING),
                 { "from", KIND_TEXT, ROLE_USES_SANDBOX, NULL, false },
                 { "as", KIND_TEXT, ROLE_MAKES_SANDBOX, NULL, false } } },
     { .name = "sandbox.refresh", .args = { SANDBOX } },
     { .name = "sandbox.status", .args = { SANDBOX } },
-    { .name = "sandbox.list", .args = { ARG("status", KIND_TEXT), ARG("limit", KIND_INT) } },
-    { .name = "sandbox.stop", .args = { SANDBOX } },
-    { .name = "exec", .required = "command", .args = { RUN_ARGS, CAP("check", KIND_BOOL) } },
+    { .name = "sandbox.list",
+      .args = { ARG("status", KIND_TEXT),
+                ARG("limit", KIND_INT),
+                CAP("tags", KIND_STRINGS),
+                CAP("include_stopped", KIND_BOOL) } },
+    { .name = "sandbox.stop", .args = { SANDBOX, CAP("grace_s", KIND_NUMBER), CAP("missing_ok", KIND_BOOL) } },
+    { .name = "sandbox.delete",
+      .one_of = { "sandbox", "id" },
+      .args = { { "sandbox", KIND_TEXT, ROLE_USES_SANDBOX, NULL, false },
+                ARG("id", KIND_STRING),
+                ARG("missing_ok", KIND_BOOL) } },
+    { .name = "sandbox.wait", .args = { SANDBOX, ARG("timeout_s", KIND_NUMBER) } },
+    { .name = "sandbox.wait_complete", .args = { SANDBOX, ARG("timeout_s", KIND_NUMBER) } },
+    { .name = "sandbox.logs",
+      .args = { SANDBOX,
+                ARG("follow", KIND_BOOL),
+                ARG("tail_lines", KIND_INT),
+                ARG("timestamps", KIND_BOOL),
+                ARG("take", KIND_COUNT) } },
+    { .name = "exec", .required = { "command" }, .args = { RUN_ARGS } },
     { .name = "start",
-      .required = "command",
-      .args = { RUN_ARGS, { "as", KIND_TEXT, ROLE_MAKES_PROCESS, "p", false } } },
+      .required = { "command" },
+      .args = { RUN_ARGS,
+                CAP("stdin", KIND_BOOL),
+                CAP("tty", KIND_BOOL),
+                { "as", KIND_TEXT, ROLE_MAKES_PROCESS, "p", false } } },
     { .name = "get",
       .one_of = { "id", "from" },
       .args = { SANDBOX,
@@ -69,35 +93,47 @@ const struct step_op steps_ops[] = {
     { .name = "status", .args = { PROCESS } },
     { .name = "poll", .args = { PROCESS } },
     { .name = "wait", .args = { PROCESS, CAP("timeout_ms", KIND_INT), CAP("timeout_s", KIND_NUMBER) } },
-    { .name = "result", .args = { PROCESS } },
+    { .name = "result", .args = { PROCESS, CAP("timeout_s", KIND_NUMBER) } },
     { .name = "kill", .args = { PROCESS, CAP("timeout_ms", KIND_INT) } },
     { .name = "cancel", .args = { PROCESS } },
-    { .name = "signal", .required = "signal", .args = { PROCESS, ARG("signal", KIND_SIGNAL) } },
+    { .name = "signal", .required = { "signal" }, .args = { PROCESS, ARG("signal", KIND_SIGNAL) } },
     { .name = "write",
-      .args = { PROCESS, ARG("data", KIND_OUTPUT), ARG("encoding", KIND_TEXT), CAP("eof", KIND_BOOL) } },
-    { .name = "write_line", .required = "data", .args = { PROCESS, ARG("data", KIND_OUTPUT) } },
+      .args = { PROCESS, ARG("data", KIND_DATA), ARG("encoding", KIND_TEXT), CAP("eof", KIND_BOOL) } },
+    { .name = "write_line", .required = { "data" }, .args = { PROCESS, ARG("data", KIND_DATA) } },
     { .name = "close_stdin", .args = { PROCESS } },
     { .name = "stream", .args = { PROCESS, CAP("from_seq", KIND_INT), ARG("take", KIND_COUNT) } },
-    { .name = "read", .required = "of", .args = { PROCESS, ARG("of", KIND_STD), ARG("take", KIND_COUNT) } },
+    { .name = "read", .required = { "of" }, .args = { PROCESS, ARG("of", KIND_STD), ARG("take", KIND_COUNT) } },
     { .name = "logs", .args = { PROCESS } },
     { .name = "wait_log",
-      .required = "pattern",
+      .required = { "pattern" },
       .args = { PROCESS, ARG("pattern", KIND_TEXT), ARG("timeout_ms", KIND_INT) } },
     { .name = "wait_port",
-      .required = "port",
+      .required = { "port" },
       .args = { PROCESS, ARG("port", KIND_COUNT), ARG("timeout_ms", KIND_INT) } },
     { .name = "wait_exit", .args = { PROCESS, ARG("timeout_ms", KIND_INT) } },
     { .name = "disconnect", .args = { PROCESS } },
+    { .name = "resize",
+      .required = { "width", "height" },
+      .args = { PROCESS, ARG("width", KIND_COUNT), ARG("height", KIND_COUNT) } },
+    { .name = "wait_many",
+      .required = { "processes" },
+      .args = { { "processes", KIND_STRINGS, ROLE_USES_PROCESSES, NULL, false },
+                ARG("num_returns", KIND_INT),
+                ARG("timeout_s", KIND_NUMBER) } },
+    { .name = "file.write",
+      .required = { "path", "data" },
+      .args = { SANDBOX, ARG("path", KIND_STRING), ARG("data", KIND_DATA) } },
+    { .name = "file.read", .required = { "path" }, .args = { SANDBOX, ARG("path", KIND_STRING) } },
     { .name = "join",
       .need = "background",
-      .required = "of",
+      .required = { "of" },
       .args = { { "of", KIND_TEXT, ROLE_USES_STEP, NULL, false } } },
 };
 const size_t steps_op_count = COUNT(steps_ops);
 
 const char *const steps_other_capabilities[] = {
-    "write.bytes", "client.timeout_ms", "client.runtime_proxy", "background", "protocol-a", "protocol-b", "sync",
-    "async"
+    "write.bytes", "client.timeout_ms", "client.runtime_proxy", "background", "protocol-a", "protocol-b", "v1beta2",
+    "v1",          "sync",              "async"
 };
 const size_t steps_other_capability_count = COUNT(steps_other_capabilities);
 
@@ -216,9 +252,22 @@ static int take_role(struct walk *w, enum role role, const char *name, const cJS
     case ROLE_USES_PROCESS: return use_handle(w, &w->processes, "process", name, place);
     case ROLE_MAKES_SANDBOX: return make_handle(w, &w->sandboxes, "sandbox", name, place);
     case ROLE_MAKES_PROCESS: return make_handle(w, &w->processes, "process", name, place);
+    case ROLE_USES_PROCESSES: break; /* a list: take_names */
     case ROLE_USES_STEP: return use_background(w, name, place);
     }
     return err_set(w->err, ERR_INTERNAL, 0, "an argument without a role");
+}
+
+/* A list of processes. */
+static int take_names(struct walk *w, const cJSON *list)
+{
+    const cJSON *name;
+    cJSON_ArrayForEach(name, list)
+    {
+        if (use_handle(w, &w->processes, "process", name->valuestring, name) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* ---- one step ------------------------------------------------------------------------------ */
@@ -243,9 +292,24 @@ static int take_given(struct walk *w, const struct step_op *op, const struct op_
         return -1;
     if (arg->has_capability)
         names_add(&w->out->needs, "%s.%s", op->name, arg->name);
-    if (arg->kind == KIND_OUTPUT && !cJSON_IsString(value))
+    if (arg->kind == KIND_DATA && json_get(value, "base64") != NULL && strncmp(op->name, "write", 5) == 0)
         names_add(&w->out->needs, "write.bytes");
+    if (arg->role == ROLE_USES_PROCESSES)
+        return take_names(w, value);
     return arg->role == ROLE_PLAIN ? 0 : take_role(w, arg->role, value->valuestring, value);
+}
+
+/* {"of", "times"} written out. */
+static void write_out(cJSON *input, const char *name)
+{
+    BUF_AUTO text = BUF_INIT;
+    const cJSON *value = json_get(input, name), *of = json_get(value, "of");
+    if (of == NULL)
+        return;
+    for (double i = 0; i < json_get(value, "times")->valuedouble; i++)
+        buf_str(&text, of->valuestring);
+    CHECK(!text.failed &&
+          cJSON_ReplaceItemInObjectCaseSensitive(input, name, cJSON_CreateString(buf_cstr(&text))));
 }
 
 static int take_args(struct walk *w, const struct step_op *op, const cJSON *step, cJSON *input)
@@ -255,6 +319,8 @@ static int take_args(struct walk *w, const struct step_op *op, const cJSON *step
         const cJSON *value = cJSON_GetObjectItemCaseSensitive(step, arg->name);
         if (value != NULL && take_given(w, op, arg, value) < 0)
             return -1;
+        if (arg->kind == KIND_DATA)
+            write_out(input, arg->name);
         if (value != NULL || arg->standard == NULL)
             continue;
         CHECK(cJSON_AddStringToObject(input, arg->name, arg->standard) != NULL);
@@ -267,8 +333,10 @@ static int take_args(struct walk *w, const struct step_op *op, const cJSON *step
 static int check_choice(struct walk *w, const struct step_op *op, const cJSON *step)
 {
     bool first, second;
-    if (op->required != NULL && json_get(step, op->required) == NULL)
-        return shape_complain(w->r, step, w->err, "%s needs \"%s\"", op->name, op->required);
+    for (size_t i = 0; i < COUNT(op->required) && op->required[i] != NULL; i++) {
+        if (json_get(step, op->required[i]) == NULL)
+            return shape_complain(w->r, step, w->err, "%s needs \"%s\"", op->name, op->required[i]);
+    }
     if (op->one_of[0] == NULL)
         return 0;
     first = json_get(step, op->one_of[0]) != NULL;
@@ -382,9 +450,25 @@ static int take_step(struct walk *w, const cJSON *step)
 
 /* ---- all steps ----------------------------------------------------------------------------- */
 
-static void make_box(struct walk *w)
+/* The sandbox that a case begins with: where a vendor's create wants no image, none is said. */
+static const struct {
+    const char *vendor, *step;
+} boxes[] = {
+    { "coreweave", "{\"step\":\"box\",\"op\":\"sandbox.create\",\"as\":\"box\"}" },
+};
+
+static const char *box_of(const char *vendor)
 {
-    cJSON *input = cJSON_Parse("{\"step\":\"box\",\"op\":\"sandbox.create\",\"as\":\"box\",\"image\":\"default\"}");
+    for (size_t i = 0; i < COUNT(boxes); i++) {
+        if (strcmp(boxes[i].vendor, vendor) == 0)
+            return boxes[i].step;
+    }
+    return "{\"step\":\"box\",\"op\":\"sandbox.create\",\"as\":\"box\",\"image\":\"default\"}";
+}
+
+static void make_box(struct walk *w, const char *vendor)
+{
+    cJSON *input = cJSON_Parse(box_of(vendor));
     CHECK(input != NULL);
     append_step(w->out, input, NULL);
     names_add(&w->out->needs, "sandbox.create");
@@ -426,13 +510,14 @@ static int take_all(struct walk *w, const cJSON *json)
     return check_expectations(w);
 }
 
-int steps_read(struct steps *out, const struct reader *r, const struct cJSON *json, bool with_box, struct err *err)
+int steps_read(struct steps *out, const struct reader *r, const struct cJSON *json, const char *box_vendor,
+               struct err *err)
 {
     struct steps made = { .json = cJSON_CreateArray() };
     struct walk w = { .out = &made, .r = r, .err = err };
     CHECK(made.json != NULL);
-    if (with_box)
-        make_box(&w);
+    if (box_vendor != NULL)
+        make_box(&w, box_vendor);
     int failed = take_all(&w, json);
     names_fini(&w.sandboxes);
     names_fini(&w.processes);

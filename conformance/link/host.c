@@ -26,7 +26,7 @@
 #define ERR_LOG_BYTES 300     /* of its stderr, in an error */
 
 struct host {
-    char *url, *token;
+    char *url, *grpc, *token;
     bool ours;
     struct talk talk;         /* ours: the watcher's while it runs, under the lock */
     pthread_mutex_t lock;
@@ -122,6 +122,7 @@ static void host_free(struct host *host)
         close(host->stop_fd);
     pthread_mutex_destroy(&host->lock);
     free(host->url);
+    free(host->grpc);
     free(host->token);
     free(host);
 }
@@ -168,6 +169,7 @@ static int take_ready(struct host *host, const char *line, size_t len, struct er
 {
     struct cJSON *ready = json_parse(line, len, NULL);
     host->url = copy_text(ready, "http");
+    host->grpc = copy_text(ready, "grpc");
     host->token = copy_text(ready, "admin_token");
     json_free(ready);
     if (host->url != NULL && host->token != NULL)
@@ -253,15 +255,16 @@ static int ask_health(const struct host *host, struct err *err)
     return result < 0 ? err_wrap(err, "%s", host->url) : 0;
 }
 
-int host_attach(struct host **out_host, const char *url, const char *admin_token, struct err *err)
+int host_attach(struct host **out_host, const char *url, const char *grpc, const char *admin_token, struct err *err)
 {
     struct host *host = host_new(err);
     if (host == NULL)
         return -1;
     host->url = without_slash(url);
+    host->grpc = grpc == NULL ? NULL : without_slash(grpc);
     host->token = strdup(admin_token);
-    int result = host->url == NULL || host->token == NULL ? err_set(err, ERR_NOMEM, 0, "%s", url)
-                                                           : ask_health(host, err);
+    bool is_whole = host->url != NULL && host->token != NULL && (grpc == NULL || host->grpc != NULL);
+    int result = is_whole ? ask_health(host, err) : err_set(err, ERR_NOMEM, 0, "%s", url);
     if (result == 0)
         *out_host = host;
     else
@@ -274,6 +277,11 @@ int host_attach(struct host **out_host, const char *url, const char *admin_token
 const char *host_url(const struct host *host)
 {
     return host->url;
+}
+
+const char *host_grpc(const struct host *host)
+{
+    return host->grpc;
 }
 
 const char *host_token(const struct host *host)

@@ -26,11 +26,12 @@ struct host_options {
    ready line.  -1: what went wrong, with the end of its stderr; nothing is left. */
 int host_start(struct host **out_host, const struct host_options *options, struct err *err);
 
-/* Use the server at `url` ("http://host:port", without a path).  Asks its /__admin/health with the token: ERR_AUTH,
-   ERR_IO... */
-int host_attach(struct host **out_host, const char *url, const char *admin_token, struct err *err);
+/* Use the server at `url` ("http://host:port", without a path), whose vendors of gRPC are at `grpc` (the same form;
+   NULL: not told).  Asks its /__admin/health with the token: ERR_AUTH, ERR_IO... */
+int host_attach(struct host **out_host, const char *url, const char *grpc, const char *admin_token, struct err *err);
 
 const char *host_url(const struct host *host);     /* base URL of the API, no slash at the end */
+const char *host_grpc(const struct host *host);    /* the same for vendors that speak gRPC; NULL: not known */
 const char *host_token(const struct host *host);   /* the admin token */
 bool host_is_ours(const struct host *host);        /* started by host_start */
 

@@ -13,6 +13,12 @@ static const char *const error_kinds[] = {
     "output_limit", "check_failed", "cancelled", "unsupported", "other",       NULL,
 };
 
+static const char *const grpc_statuses[] = {
+    "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
+    "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED", NULL,
+};
+
 static const char *const event_types[] = { "stdout", "stderr", "system", "exit", NULL };
 
 /* ---- values ---------------------------------------------------------------------------- */
@@ -22,23 +28,26 @@ static const char *const event_types[] = { "stdout", "stderr", "system", "exit",
 #define INTEGER(member) { .name = (member), .kinds = KIND_INTEGER }
 #define BOOLEAN(member) { .name = (member), .kinds = KIND_BOOLEAN }
 #define TIME(member)    { .name = (member), .kinds = KIND_STRING | KIND_NUMBER }
+#define TEXTS(member)   { .name = (member), .kinds = KIND_ARRAY, .each = KIND_STRING }
+#define COMMAND         { .name = "command", .kinds = KIND_STRING | KIND_ARRAY, .each = KIND_STRING }
 #define DATA            { .name = "data", .kinds = KIND_OUTPUT | KIND_ARRAY, .each = KIND_OUTPUT, .required = true }
 
-static const struct member sandbox_members[] = { STRING("id"), STRING("status") };
+static const struct member sandbox_members[] = { STRING("id"), STRING("status"), INTEGER("exit_code") };
 static const struct word sandbox = { "Sandbox", MEMBERS(sandbox_members) };
 
 #define PROCESS_MEMBERS \
-    STRING("id"), STRING("status"), INTEGER("exit_code"), INTEGER("pid"), STRING("command"), STRING("cwd"), \
+    STRING("id"), STRING("status"), INTEGER("exit_code"), INTEGER("pid"), COMMAND, STRING("cwd"), \
         OUTPUT("stdout"), OUTPUT("stderr")
 #define RESULT_ONLY \
     TIME("started_at"), TIME("completed_at"), { .name = "error", .kinds = KIND_STRING | KIND_OBJECT }, \
-        BOOLEAN("output_truncated")
+        BOOLEAN("output_truncated"), OUTPUT("stdout_bytes"), OUTPUT("stderr_bytes")
 
-static const struct member process_members[] = { PROCESS_MEMBERS };
+static const struct member process_members[] = { PROCESS_MEMBERS, BOOLEAN("stdin") };
 static const struct word process = { "Process", MEMBERS(process_members) };
 
 static const struct member result_members[] = { STRING("id"),     STRING("status"), INTEGER("exit_code"),
-                                                OUTPUT("stdout"), OUTPUT("stderr"), RESULT_ONLY };
+                                                OUTPUT("stdout"), OUTPUT("stderr"), COMMAND,
+                                                RESULT_ONLY };
 static const struct word result = { "Result", MEMBERS(result_members) };
 
 static const struct member ended_members[] = { PROCESS_MEMBERS, RESULT_ONLY };
@@ -84,6 +93,12 @@ static const struct member processes_members[] = {
 };
 static const struct word processes = { "Processes", MEMBERS(processes_members) };
 
+static const struct member cancelled_members[] = { BOOLEAN("cancelled") };
+static const struct word cancelled = { "Cancelled", MEMBERS(cancelled_members) };
+
+static const struct member waited_members[] = { TEXTS("done"), TEXTS("pending") };
+static const struct word waited = { "Waited", MEMBERS(waited_members) };
+
 static const struct word nothing = { "Nothing", NULL, 0 };
 
 /* A value whose operation is not known: every member of every word. */
@@ -96,6 +111,10 @@ static const struct member value_members[] = {
     OUTPUT("line"),
     { .name = "items", .kinds = KIND_ARRAY, .word = &process },
     CURSOR,
+    BOOLEAN("cancelled"),
+    BOOLEAN("stdin"),
+    TEXTS("done"),
+    TEXTS("pending"),
 };
 static const struct word value = { "Value", MEMBERS(value_members) };
 
@@ -105,7 +124,7 @@ static const struct member error_members[] = {
     { .name = "kind", .kinds = KIND_STRING, .required = true, .names = error_kinds },
     STRING("class"),
     STRING("message"),
-    { .name = "status", .kinds = KIND_INTEGER, .min = 100, .max = 599 },
+    { .name = "status", .kinds = KIND_STRING | KIND_INTEGER, .names = grpc_statuses, .min = 100, .max = 599 },
     { .name = "code", .kinds = KIND_STRING | KIND_NUMBER },
     STRING("service"),
     BOOLEAN("retryable"),
@@ -168,7 +187,7 @@ const struct word *const protocol_lines[PROTOCOL_TYPES] = {
 const struct word *const protocol_words[] = {
     &hello_line, &at_line, &result_line, &skipped_line, &errored_line, &outcome,   &error,     &value,
     &sandbox,    &process, &result,      &event,        &events,       &chunk,     &logs,      &line,
-    &exit_code,  &nothing, &sandboxes,   &processes,    &result_or_process,
+    &exit_code,  &nothing, &sandboxes,   &processes,    &result_or_process,         &cancelled, &waited,
 };
 const size_t protocol_word_count = sizeof protocol_words / sizeof protocol_words[0];
 
@@ -181,6 +200,10 @@ const struct protocol_op protocol_ops[] = {
     { "sandbox.status", &sandbox, false },
     { "sandbox.list", &sandboxes, false },
     { "sandbox.stop", &nothing, false },
+    { "sandbox.delete", &nothing, false },
+    { "sandbox.wait", &sandbox, false },
+    { "sandbox.wait_complete", &sandbox, false },
+    { "sandbox.logs", &chunk, true },
     { "exec", &result, false },
     { "start", &process, false },
     { "get", &process, false },
@@ -190,7 +213,7 @@ const struct protocol_op protocol_ops[] = {
     { "wait", &result, false },
     { "result", &result, false },
     { "kill", &result_or_process, false },
-    { "cancel", &nothing, false },
+    { "cancel", &cancelled, false },
     { "signal", &process, false },
     { "write", &nothing, false },
     { "write_line", &nothing, false },
@@ -202,6 +225,10 @@ const struct protocol_op protocol_ops[] = {
     { "wait_port", &nothing, false },
     { "wait_exit", &exit_code, false },
     { "disconnect", &nothing, false },
+    { "resize", &nothing, false },
+    { "wait_many", &waited, false },
+    { "file.write", &nothing, false },
+    { "file.read", &chunk, false },
     { "join", NULL, true },
 };
 const size_t protocol_op_count = sizeof protocol_ops / sizeof protocol_ops[0];
@@ -216,13 +243,15 @@ const struct protocol_op *protocol_op_find(const char *name)
 }
 
 #define RUN_ARGUMENTS(op) \
-    op ".cwd", op ".env", op ".timeout_ms", op ".timeout_s", op ".user", op ".args", op ".max_output_bytes"
+    op ".cwd", op ".env", op ".timeout_ms", op ".timeout_s", op ".user", op ".args", op ".max_output_bytes", op ".check"
 
 const char *const protocol_fine_capabilities[] = {
-    RUN_ARGUMENTS("exec"), "exec.check", RUN_ARGUMENTS("start"),
-    "wait.timeout_ms", "wait.timeout_s", "kill.timeout_ms", "write.bytes", "write.eof", "stream.from_seq",
+    RUN_ARGUMENTS("exec"), RUN_ARGUMENTS("start"), "start.stdin", "start.tty",
+    "sandbox.create.command", "sandbox.create.args", "sandbox.create.tags", "sandbox.create.max_lifetime_s",
+    "sandbox.list.tags", "sandbox.list.include_stopped", "sandbox.stop.grace_s", "sandbox.stop.missing_ok",
+    "wait.timeout_ms", "wait.timeout_s", "result.timeout_s", "kill.timeout_ms", "write.bytes", "write.eof", "stream.from_seq",
     "list.status", "list.limit", "list.cursor",
     "client.timeout_ms", "client.runtime_proxy", "background",
-    "protocol-a", "protocol-b", "sync", "async",
+    "protocol-a", "protocol-b", "v1beta2", "v1", "sync", "async",
     NULL,
 };

@@ -21,7 +21,7 @@ struct session;
 /* The server that the cases are run against. */
 struct session_server {
     struct host *host;         /* ours, or one of ours that somebody else started; NULL: a foreign one */
-    const char *url;           /* base URL of the API */
+    const char *url;           /* base URL of the vendor's API (where_carrier_of) */
     const char *api_key;       /* foreign: the key for every case */
     double patience;           /* deadlines are so many times as long */
 };

@@ -4,6 +4,20 @@
 
 #include <cjson/cJSON.h>
 
+static const struct {
+    const char *vendor;
+    enum where_carrier carrier;
+} carriers[] = { { "coreweave", WHERE_GRPC }, { "modal", WHERE_GRPC } };
+
+enum where_carrier where_carrier_of(const char *vendor)
+{
+    for (size_t i = 0; i < sizeof carriers / sizeof carriers[0]; i++) {
+        if (strcmp(carriers[i].vendor, vendor) == 0)
+            return carriers[i].carrier;
+    }
+    return WHERE_HTTP;
+}
+
 static const char url_word[] = "${url}", host_word[] = "${host}";
 
 void where_host(const char *url, struct buf *out)

@@ -118,6 +118,16 @@ static void what_is_left_out_of_a_step_is_filled_in(void **state)
     has_needs(def, "background get kill sandbox.create start wait");
 }
 
+static void long_data_is_written_out_for_the_adapter(void **state)
+{
+    LIST_AUTO *list =
+        kit_load(*state, "{'id': 'c', " KIT_HEAD ", " KIT_WITNESS ", 'steps': ["
+                         "{'step': 's', 'op': 'start', 'command': 'cat'},"
+                         "{'step': 'w', 'op': 'write', 'data': {'of': 'ab', 'times': 3}}]}");
+    assert_string_equal(kit_text(only(list)->step[2].input, "data"), "ababab");
+    has_needs(only(list), "sandbox.create start write");
+}
+
 static void expectations_stay_with_us(void **state)
 {
     LIST_AUTO *list = kit_load(*state, "{'id': 'c', " KIT_HEAD ", " KIT_WITNESS ", 'steps': ["
@@ -155,6 +165,20 @@ static void needs_follow_from_operations_and_arguments(void **state)
                BOX ", {'step': 'l', 'op': 'list', 'limit': 1}, {'step': 'm', 'op': 'list', 'status': ['running'],"
                    "'cursor': {'step': 'l'}}",
                "list list.cursor list.limit list.status sandbox.create");
+    steps_need(folder,
+               "{'step': 'b', 'op': 'sandbox.create', 'as': 'b', 'command': 'x', 'args': [], 'tags': [],"
+               "'max_lifetime_s': 1}, {'step': 'l', 'op': 'sandbox.list', 'tags': [], 'include_stopped': true},"
+               "{'step': 's', 'op': 'sandbox.stop', 'sandbox': 'b', 'grace_s': 1, 'missing_ok': true}",
+               "sandbox.create sandbox.create.args sandbox.create.command sandbox.create.max_lifetime_s "
+               "sandbox.create.tags sandbox.list sandbox.list.include_stopped sandbox.list.tags sandbox.stop "
+               "sandbox.stop.grace_s sandbox.stop.missing_ok");
+    steps_need(folder,
+               BOX ", {'step': 's', 'op': 'start', 'command': 'x', 'stdin': true, 'tty': true, 'check': true},"
+                   "{'step': 'r', 'op': 'result', 'timeout_s': 1}, {'step': 'z', 'op': 'resize', 'width': 1, 'height': 1},"
+                   "{'step': 'w', 'op': 'wait_many', 'processes': ['p', 'p'], 'num_returns': 1, 'timeout_s': 1},"
+                   "{'step': 'f', 'op': 'file.write', 'path': '/x', 'data': {'base64': 'AA=='}}",
+               "file.write resize result result.timeout_s sandbox.create start start.check start.stdin start.tty "
+               "wait_many");
     steps_need(folder, START ", {'step': 'w', 'op': 'wait_log', 'pattern': 'x', 'timeout_ms': 5}",
                "sandbox.create start wait_log");
 }
@@ -304,6 +328,7 @@ int main(void)
         WITH_FOLDER(every_client_can_be_told_where_the_server_is),
         WITH_FOLDER(the_box_is_made_first_unless_the_case_is_bare),
         WITH_FOLDER(what_is_left_out_of_a_step_is_filled_in),
+        WITH_FOLDER(long_data_is_written_out_for_the_adapter),
         WITH_FOLDER(expectations_stay_with_us),
         WITH_FOLDER(needs_follow_from_operations_and_arguments),
         WITH_FOLDER(stated_needs_are_added_each_once),

@@ -28,8 +28,8 @@ static void check_kind(const char *what, const struct cJSON *property, enum kind
     static const char *const names[KINDS] = {
         [KIND_STRINGS] = "strings", [KIND_STRING_MAP] = "string_map", [KIND_BOOL] = "bool",
         [KIND_INT] = "int",         [KIND_COUNT] = "count",           [KIND_NUMBER] = "number",
-        [KIND_OUTPUT] = "output",   [KIND_SIGNAL] = "signal",         [KIND_CURSOR] = "cursor",
-        [KIND_STD] = "std",
+        [KIND_OUTPUT] = "output",   [KIND_DATA] = "data",             [KIND_SIGNAL] = "signal",
+        [KIND_CURSOR] = "cursor",   [KIND_STD] = "std",
     };
     const struct cJSON *ref = json_get(property, "$ref");
     if (names[kind] == NULL || ref == NULL)
@@ -82,8 +82,9 @@ static void same_op(const struct cJSON *node, const struct step_op *op)
     }
     if (cJSON_GetArraySize(properties) != count)
         fail_msg("%s: the schema has %d members, the loader %d", op->name, cJSON_GetArraySize(properties), count);
-    assert_int_equal(cJSON_GetArraySize(required), 2 + (op->required != NULL));
-    assert_true(op->required == NULL || schema_lists(required, op->required));
+    assert_int_equal(cJSON_GetArraySize(required), 2 + (op->required[0] != NULL) + (op->required[1] != NULL));
+    for (size_t i = 0; i < COUNT(op->required) && op->required[i] != NULL; i++)
+        assert_true(schema_lists(required, op->required[i]));
     assert_true((json_get(node, "oneOf") != NULL) == (op->one_of[0] != NULL));
 }
 

@@ -116,6 +116,7 @@ static void wrong_use_is_named(void **state)
         { { "--client", "x", "--client", "y" }, "said twice" },
         { { "--client", "x", "--server", "http://h" }, "--admin-token" },
         { { "--server-only", "http://h" }, "--api-key" },
+        { { "--client", "x", "--server-grpc", "http://h" }, "--server-grpc needs --server" },
         { { "--client", "x", "--quiet", "--verbose" }, "exclude" },
         { { "--client", "x", "--isolation", "docker" }, "--isolation" },
         { { "--client", "x", "--patience", "0" }, "--patience" },

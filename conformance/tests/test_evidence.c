@@ -52,6 +52,14 @@ static struct evidence *parse(const char *text)
     return e;
 }
 
+#define GRPC \
+    "{'type':'request','number':7,'op':'process.exec','query':'','headers':[],'grpc':{'status':'OK','messages':[" \
+    "{'from':'client','message':{'init':{'command':['cat']}},'size':9},{'from':'server','message':{'ready':{}},'size':2}," \
+    "{'from':'client','message':{'close':{}},'size':2},{'from':'client','end':true}]}}\n"
+#define GRPC_OPEN \
+    "{'type':'request','number':8,'op':'process.exec','query':'','headers':[],'sent':[1],'grpc':{'status':null," \
+    "'messages':[]}}\n"
+
 /* ---- what is added ------------------------------------------------------------------------- */
 
 static void bodies_are_parsed_when_they_are_whole(void **state)
@@ -90,6 +98,22 @@ static void queries_are_taken_apart_and_decoded(void **state)
     assert_string_equal(kit_text(params, "%zz"), "1");
     assert_int_equal(cJSON_GetArraySize(params), 5);
     assert_int_equal(cJSON_GetArraySize(json_get(evidence_entry(e, 0), "params")), 0);
+}
+
+static void messages_of_a_call_are_told_by_side(void **state)
+{
+    (void) state;
+    EVIDENCE_AUTO *e = parse(GRPC GRPC_OPEN LIST);
+    const struct cJSON *call = evidence_entry(e, 0), *open = evidence_entry(e, 1), *http = evidence_entry(e, 2);
+    const struct cJSON *sent = json_get(call, "sent"), *received = json_get(call, "received");
+    assert_int_equal(cJSON_GetArraySize(sent), 2);
+    assert_non_null(json_get(json_get(cJSON_GetArrayItem(sent, 1), "message"), "close"));
+    assert_int_equal(cJSON_GetArraySize(received), 1);
+    assert_non_null(json_get(json_get(cJSON_GetArrayItem(received, 0), "message"), "ready"));
+    assert_true(cJSON_IsTrue(json_get(call, "half_closed")));
+    assert_int_equal(cJSON_GetArraySize(json_get(open, "sent")), 0);
+    assert_true(cJSON_IsFalse(json_get(open, "half_closed")));
+    assert_null(json_get(http, "sent"));
 }
 
 static void facts_stay_as_they_are(void **state)
@@ -285,6 +309,7 @@ int main(void)
         cmocka_unit_test(bodies_are_parsed_when_they_are_whole),
         cmocka_unit_test(headers_are_named_in_lower_case_and_joined),
         cmocka_unit_test(queries_are_taken_apart_and_decoded),
+        cmocka_unit_test(messages_of_a_call_are_told_by_side),
         cmocka_unit_test(facts_stay_as_they_are),
         cmocka_unit_test(a_line_cannot_bring_what_we_add),
         cmocka_unit_test(only_requests_count_as_requests),

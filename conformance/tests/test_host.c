@@ -45,6 +45,8 @@ static void a_started_server_answers_and_stops_by_itself(void **state)
     assert_true(host_is_ours(host));
     assert_true(host_lives(host, NULL));
     assert_int_equal(strlen(host_token(host)), 32);
+    assert_memory_equal(host_grpc(host), "http://127.0.0.1:", 17);
+    assert_string_not_equal(host_grpc(host), host_url(host));
     assert_int_equal(ask_health(host_url(host), host_token(host), &err), 0);
     assert_int_equal(ask_health(host_url(host), "wrong", &err), -1);
     assert_int_equal(err.code, ERR_AUTH);
@@ -141,18 +143,19 @@ static void one_that_is_there_can_be_attached_to(void **state)
     struct host *own = start(NULL), *host = NULL;
     char url[200];
     snprintf(url, sizeof url, "%s/", host_url(own));
-    assert_int_equal(host_attach(&host, url, host_token(own), &err), 0);
+    assert_int_equal(host_attach(&host, url, host_grpc(own), host_token(own), &err), 0);
     assert_string_equal(host_url(host), host_url(own));
+    assert_string_equal(host_grpc(host), host_grpc(own));
     assert_false(host_is_ours(host));
     assert_true(host_lives(host, NULL));
     assert_true(host_stop(host, NULL));
     assert_int_equal(ask_health(host_url(own), host_token(own), &err), 0); /* it is not ours to stop */
-    assert_int_equal(host_attach(&host, url, "wrong", &err), -1);
+    assert_int_equal(host_attach(&host, url, NULL, "wrong", &err), -1);
     assert_int_equal(err.code, ERR_AUTH);
     assert_true(host_stop(own, NULL));
-    assert_int_equal(host_attach(&host, url, "any", &err), -1);
+    assert_int_equal(host_attach(&host, url, NULL, "any", &err), -1);
     assert_int_equal(err.code, ERR_IO);
-    assert_int_equal(host_attach(&host, "localhost:1", "any", &err), -1);
+    assert_int_equal(host_attach(&host, "localhost:1", NULL, "any", &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
 }
 

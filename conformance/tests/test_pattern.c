@@ -158,6 +158,11 @@ static const struct row operator_rows[] = {
     { "{'$contains': {'type': 'exit'}}", "[]", "v | containing {type: \"exit\"} | []" },
     { "{'$contains': {'type': 'exit'}}", "'exit'", "v | containing {type: \"exit\"} | \"exit\"" },
     { "{'$contains': '1'}", "1", "v | containing \"1\" | 1" },
+    { "{'$order': ['a', 'b']}", "['a', 'x', 'b']", NULL },
+    { "{'$order': ['a', 'a']}", "['a', 'x', 'a']", NULL },
+    { "{'$order': ['a', 'a']}", "['a']", "v | an array with, in this order, \"a\", then \"a\" | [\"a\"]" },
+    { "{'$order': ['a', 'b']}", "['b', 'a']", "v | an array with, in this order, \"a\", then \"b\" | [\"b\", \"a\"]" },
+    { "{'$order': ['a']}", "'a'", "v | an array with, in this order, \"a\" | \"a\"" },
 
     { "{'$starts': 'ab'}", "'abc'", NULL },
     { "{'$starts': 'bc'}", "'abc'", "v | starting with \"bc\" | \"abc\"" },

@@ -56,12 +56,21 @@ static void every_text_of_a_value_is_filled(void **state)
     cJSON_Delete(json);
 }
 
+static void a_vendor_has_its_carrier(void **state)
+{
+    (void) state;
+    assert_int_equal(where_carrier_of("coreweave"), WHERE_GRPC);
+    assert_int_equal(where_carrier_of("hyperbrowser"), WHERE_HTTP);
+    assert_int_equal(where_carrier_of("nobody-knows"), WHERE_HTTP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(url_and_host_are_filled_in_and_nothing_else_is),
         cmocka_unit_test(a_host_is_what_stands_before_the_path),
         cmocka_unit_test(every_text_of_a_value_is_filled),
+        cmocka_unit_test(a_vendor_has_its_carrier),
     };
     return cmocka_run_group_tests_name("where", tests, NULL, NULL);
 }
