@@ -38,10 +38,14 @@ READ_BYTES = 1 << 20
 PR_SET_PDEATHSIG = 1
 
 # Arguments that are capabilities of their own, after a dot.
-PROCESS_ARGUMENTS = ("args", "cwd", "env", "timeout_ms", "timeout_s", "user", "max_output_bytes")
+PROCESS_ARGUMENTS = ("args", "cwd", "env", "timeout_ms", "timeout_s", "user", "max_output_bytes", "check")
 FINER = {
-    "exec": (*PROCESS_ARGUMENTS, "check"),
-    "start": PROCESS_ARGUMENTS,
+    "sandbox.create": ("command", "args", "tags", "max_lifetime_s"),
+    "sandbox.list": ("tags", "include_stopped"),
+    "sandbox.stop": ("grace_s", "missing_ok"),
+    "exec": PROCESS_ARGUMENTS,
+    "start": (*PROCESS_ARGUMENTS, "stdin", "tty"),
+    "result": ("timeout_s",),
     "wait": ("timeout_ms", "timeout_s"),
     "kill": ("timeout_ms",),
     "write": ("eof",),
