@@ -10,9 +10,15 @@ KNOWN = ADAPTERS / "known"
 SCRIPTS = sorted(path.name for path in KNOWN.iterdir() if path.suffix in (".py", ".mjs"))
 
 
+def program_for(name):
+    if name.startswith("cwsandbox-"):
+        return str(E2E / "venv-coreweave-0.22.0" / "bin" / "python")
+    return PYTHON if name.endswith(".py") else "node"
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_it_is_still_so(name):
-    program = PYTHON if name.endswith(".py") else "node"
+    program = program_for(name)
     env = {**os.environ, "STANDBOX_NODE_MODULES": str(E2E / "node")}
     done = subprocess.run([program, str(KNOWN / name)], capture_output=True, text=True, env=env, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
