@@ -166,9 +166,11 @@ function namedLater(requests, from) {
     return { has: (id) => text.includes(id) };
 }
 
-/* The script, or "" when there was no request. */
+/* The script, or "" when there was no request.  Calls of gRPC are no words for curl. */
 function replayScript(lines) {
-    const requests = lines.filter((line) => line.type === "request").sort((a, b) => a.number - b.number);
+    const requests = lines
+        .filter((line) => line.type === "request" && !line.grpc)
+        .sort((a, b) => a.number - b.number);
     const names = new Map();
     if (!requests.length) return "";
     const steps = requests.map((line, i) => {
