@@ -74,7 +74,8 @@ static void the_main_process_is_known_when_the_sandbox_is_closed(void **state)
     assert_int_equal(o.view.end.value, 7);
     assert_int_equal(await_closed(w->sandbox), SANDBOX_CLOSED);
     size_t count;
-    proc_list_free(sandbox_list_procs(w->sandbox, &count), count);
+    struct proc **list = sandbox_list_procs(w->sandbox, &count);
+    proc_list_free(list, count);
     assert_int_equal(count, 0);
     struct proc *main_proc = sandbox_main(w->sandbox);
     assert_non_null(main_proc);
