@@ -35,7 +35,8 @@ static cJSON *say_process(struct cwc_process *process, bool has_stdin)
     int exit_code = 0;
     size_t argc;
     cJSON *said = cJSON_CreateObject();
-    say_number(said, "exit_code", cwc_process_poll(process, &exit_code), exit_code);
+    bool is_known = cwc_process_poll(process, &exit_code) != 0;
+    say_number(said, "exit_code", is_known, exit_code);
     const char *const *argv = cwc_process_argv(process, &argc);
     cJSON *command = cJSON_AddArrayToObject(said, "command");
     for (size_t i = 0; i < argc; i++)
