@@ -334,7 +334,8 @@ int cwc_call_next(struct cwc_call *call, int64_t until_ms, struct sbc_buf *out)
     bool is_dropped = call->is_over && call->end.is_ours && call->end.status == CWC_STATUS_CANCELLED;
     if (call->first != NULL && !is_dropped) {
         take_first(call, out);
-        gives_back = call->has_news = call->owed > 0 && call->kept <= CWC_KEPT_BYTES;
+        gives_back = call->owed > 0 && call->kept <= CWC_KEPT_BYTES;
+        call->has_news = call->has_news || gives_back; /* a writer's news may be there already */
         got = 1;
     } else if (call->is_over) {
         got = 0;
