@@ -47,10 +47,15 @@ static void write_journal(struct exchange *x, const struct op *op, const char *c
                           op->proc == NULL ? NULL : proc_id(op->proc), command);
 }
 
-void op_note_dialect(struct exchange *x, const char *dialect)
+void op_note_path(struct exchange *x, const char *dialect, int op)
 {
     if (x->journal > 0)
-        ledger_set_request_op(lane_ledger(x->lane), x->journal, dialect, NULL, NULL, NULL, NULL);
+        ledger_set_request_op(lane_ledger(x->lane), x->journal, dialect, vocab_name(&vocab_ops, op), NULL, NULL, NULL);
+}
+
+void op_note_dialect(struct exchange *x, const char *dialect)
+{
+    op_note_path(x, dialect, -1);
 }
 
 void op_note_fault(struct exchange *x)

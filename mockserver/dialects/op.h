@@ -37,6 +37,8 @@ enum op_go {
 
 /* Tell the journal that the request is one of this dialect's, whatever becomes of it; NULL: it is not, after all. */
 void op_note_dialect(struct exchange *x, const char *dialect);
+/* The same where the path alone says what is meant: `op` is an enum scenario_op, or -1 for what scenarios have no word for. */
+void op_note_path(struct exchange *x, const char *dialect, int op);
 
 /* Tell the journal what a request means that the dialect refuses before it could begin (a bad token): no rule is asked. */
 void op_note(struct exchange *x, const struct op *op);

@@ -167,7 +167,7 @@ static void serve(void *self, struct rpc *rpc, const struct rpc_method *method)
 {
     struct cw_call call = { .cw = self, .rpc = rpc, .row = find_row(method->path) };
     call.wire = call.row->wire;
-    op_note_dialect(&rpc->x, CW_NAME);
+    op_note_path(&rpc->x, CW_NAME, call.row->op);
     if (!cw_knows_key(self, bearer(&rpc->x)))
         cw_fail(&call, RPC_UNAUTHENTICATED, NULL, "missing or wrong API key");
     else if (read_request(&call) == 0)

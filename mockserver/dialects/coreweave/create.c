@@ -188,7 +188,7 @@ static int make(struct cw_call *call, struct sandbox **out_sandbox, struct err *
 static void reply_created(struct cw_call *call, struct sandbox *sandbox)
 {
     struct cw_view view;
-    struct op op = cw_op(OP_SANDBOX_CREATE, sandbox, NULL);
+    struct op op = cw_op(call, sandbox, NULL);
     BUF_AUTO message = BUF_INIT;
     op_note_subject(&call->rpc->x, &op);
     cw_view_sandbox(call->cw, sandbox, &view);
@@ -229,7 +229,7 @@ static void create_once(struct cw_call *call)
 void cw_create_sandbox(struct cw_call *call)
 {
     struct err err = ERR_INIT;
-    const struct op op = cw_op(OP_SANDBOX_CREATE, NULL, NULL);
+    const struct op op = cw_op(call, NULL, NULL);
     if (!cw_begin(call, &op, NULL))
         return;
     if (check_request(call->cw, &call->request, &err) < 0)

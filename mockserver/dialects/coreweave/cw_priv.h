@@ -138,12 +138,14 @@ void cw_show_otherwise(struct cw_call *call, struct cw_view *views, size_t count
 
 /* ---- sandboxes.c ------------------------------------------------------------------------- */
 
-/* A reference, or NULL and the call is ended with NOT_FOUND. */
-struct sandbox *cw_find_sandbox(struct cw_call *call);
-/* The same, and FAILED_PRECONDITION unless it is RUNNING (or PAUSED); a container that is not there is refused, too. */
-struct sandbox *cw_find_running(struct cw_call *call);
-/* A request about a sandbox as scenarios see it. */
-struct op cw_op(enum scenario_op op, struct sandbox *sandbox, struct proc *proc);
+/* The sandbox that the request names: a reference, or NULL.  Scenarios are asked next, also when it is not there. */
+struct sandbox *cw_find_sandbox(const struct cw_call *call);
+/* Is it there?  Else the call is ended with NOT_FOUND. */
+bool cw_must_exist(struct cw_call *call, struct sandbox *sandbox);
+/* The same, and FAILED_PRECONDITION unless it is RUNNING; a container that is not there is refused, too. */
+bool cw_must_run(struct cw_call *call, struct sandbox *sandbox);
+/* The call as scenarios see it, by its method; both may be NULL. */
+struct op cw_op(const struct cw_call *call, struct sandbox *sandbox, struct proc *proc);
 
 void cw_get_sandbox(struct cw_call *call);
 void cw_list_sandboxes(struct cw_call *call);

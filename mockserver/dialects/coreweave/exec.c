@@ -112,15 +112,13 @@ struct sandbox *cw_begin_command(struct cw_call *call, struct op *out_op, struct
         cw_fail(call, RPC_INVALID_ARGUMENT, "CWSANDBOX_INVALID_REQUEST", "command: must not be empty");
         return NULL;
     }
-    struct sandbox *sandbox = cw_find_running(call);
-    if (sandbox == NULL)
-        return NULL;
+    struct sandbox *sandbox = cw_find_sandbox(call);
     for (size_t i = 0; i < command->count; i++)
         buf_printf(display, "%s%s", i == 0 ? "" : " ", command->list[i]);
-    *out_op = cw_op(OP_PROCESS_EXEC, sandbox, NULL);
+    *out_op = cw_op(call, sandbox, NULL);
     out_op->command = buf_cstr(display);
     out_op->env = call->request.env;
-    if (cw_begin(call, out_op, NULL))
+    if (cw_begin(call, out_op, NULL) && cw_must_run(call, sandbox))
         return sandbox;
     sandbox_unref(sandbox);
     return NULL;
@@ -390,7 +388,8 @@ static void serve(struct cw_call *call, struct sandbox *sandbox, struct op *op)
         return;
     }
     /* The answer is the process's stream, too. */
-    const struct op as_stream = cw_op(OP_PROCESS_STREAM, sandbox, s.proc);
+    struct op as_stream = cw_op(call, sandbox, s.proc);
+    as_stream.op = OP_PROCESS_STREAM;
     if (cw_begin(call, &as_stream, NULL))
         stream(&s);
     else

@@ -147,11 +147,11 @@ void cw_read_file(struct cw_call *call)
     struct outcome outcome = { .out = BUF_INIT };
     struct err err = ERR_INIT;
     char most[24];
-    SANDBOX_AUTO *sandbox = check_path(call) ? cw_find_running(call) : NULL;
-    if (sandbox == NULL)
+    if (!check_path(call))
         return;
-    const struct op op = cw_op(OP_FILE_READ, sandbox, NULL);
-    if (!cw_begin(call, &op, NULL))
+    SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
+    const struct op op = cw_op(call, sandbox, NULL);
+    if (!cw_begin(call, &op, NULL) || !cw_must_run(call, sandbox))
         return;
     snprintf(most, sizeof most, "%" PRId64, cw_now(call->cw)->file_max_bytes);
     if (run_script(call->cw, sandbox, &call->request.file, most, false, cw_is_over, call, &outcome, &err) < 0)
@@ -188,15 +188,17 @@ void cw_write_file(struct cw_call *call)
 {
     char size[24];
     bool pretend;
-    SANDBOX_AUTO *sandbox = check_path(call) ? cw_find_running(call) : NULL;
-    if (sandbox == NULL)
+    if (!check_path(call))
         return;
-    const struct op op = cw_op(OP_FILE_WRITE, sandbox, NULL);
+    SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
+    const struct op op = cw_op(call, sandbox, NULL);
     if (!cw_begin(call, &op, &pretend))
         return;
     snprintf(size, sizeof size, "%zu", call->request.file.len);
     if (pretend)
         reply_written(call);
+    else if (!cw_must_run(call, sandbox))
+        return;
     else if (call->request.file.len > (size_t) cw_now(call->cw)->file_max_bytes)
         fail(call, &(struct outcome) { .exit_code = FILE_TOO_LARGE }, size);
     else

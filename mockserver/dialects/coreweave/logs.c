@@ -337,19 +337,17 @@ static void serve(struct cw_call *call, struct sandbox *sandbox, struct proc *ma
 }
 
 /* Of a sandbox that is over v1 gives none (SDK 1.22.0, sandbox_pb2_grpc.py, StreamLogs). */
-static struct sandbox *find(struct cw_call *call)
+static bool has_logs(struct cw_call *call, struct sandbox *sandbox)
 {
-    return call->wire->has_logs_of_ended ? cw_find_sandbox(call) : cw_find_running(call);
+    return call->wire->has_logs_of_ended ? cw_must_exist(call, sandbox) : cw_must_run(call, sandbox);
 }
 
 void cw_stream_logs(struct cw_call *call)
 {
-    SANDBOX_AUTO *sandbox = find(call);
-    if (sandbox == NULL)
-        return;
-    PROC_AUTO *main_proc = sandbox_main(sandbox);
-    const struct op op = cw_op(OP_PROCESS_LOGS, sandbox, main_proc);
-    if (!cw_begin(call, &op, NULL))
+    SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
+    PROC_AUTO *main_proc = sandbox == NULL ? NULL : sandbox_main(sandbox);
+    const struct op op = cw_op(call, sandbox, main_proc);
+    if (!cw_begin(call, &op, NULL) || !has_logs(call, sandbox))
         return;
     if (main_proc != NULL)
         serve(call, sandbox, main_proc);

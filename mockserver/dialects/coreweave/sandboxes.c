@@ -5,15 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct op cw_op(enum scenario_op op, struct sandbox *sandbox, struct proc *proc)
+struct op cw_op(const struct cw_call *call, struct sandbox *sandbox, struct proc *proc)
 {
-    return (struct op) { .op = op, .dialect = DIALECT_COREWEAVE, .sandbox = sandbox, .proc = proc };
+    CHECK(call->row->op != CW_NO_OP);
+    return (struct op) {
+        .op = (enum scenario_op) call->row->op, .dialect = DIALECT_COREWEAVE, .sandbox = sandbox, .proc = proc
+    };
 }
 
 /* ---- finding ---------------------------------------------------------------------------------- */
 
-/* A reference, or NULL.  Without a record it is still being made: its id was told to nobody. */
-static struct sandbox *find(const struct cw_call *call)
+/* Without a record it is still being made: its id was told to nobody. */
+struct sandbox *cw_find_sandbox(const struct cw_call *call)
 {
     struct sandbox *sandbox = engine_find_sandbox(call->cw->engine, call->cw->owner, CW_NAME, call->request.sandbox_id);
     if (sandbox == NULL || sandbox_record(sandbox) != NULL)
@@ -27,12 +30,11 @@ static void fail_missing(struct cw_call *call)
     cw_fail(call, RPC_NOT_FOUND, "CWSANDBOX_SANDBOX_NOT_FOUND", "sandbox %.60s not found", call->request.sandbox_id);
 }
 
-struct sandbox *cw_find_sandbox(struct cw_call *call)
+bool cw_must_exist(struct cw_call *call, struct sandbox *sandbox)
 {
-    struct sandbox *sandbox = find(call);
     if (sandbox == NULL)
         fail_missing(call);
-    return sandbox;
+    return sandbox != NULL;
 }
 
 /* The only container that there is: the first, or the one that the request called the primary one. */
@@ -43,12 +45,11 @@ static bool has_container(struct sandbox *sandbox, const char *name)
     return name == NULL || name[0] == '\0' || strcmp(name, own == NULL || own[0] == '\0' ? "main" : own) == 0;
 }
 
-struct sandbox *cw_find_running(struct cw_call *call)
+bool cw_must_run(struct cw_call *call, struct sandbox *sandbox)
 {
     struct cw_view view;
-    struct sandbox *sandbox = cw_find_sandbox(call);
-    if (sandbox == NULL)
-        return NULL;
+    if (!cw_must_exist(call, sandbox))
+        return false;
     cw_view_sandbox(call->cw, sandbox, &view);
     if (view.state != CW_RUNNING)
         cw_fail(call, RPC_FAILED_PRECONDITION, "CWSANDBOX_SANDBOX_NOT_RUNNING", "sandbox %s is not running", view.id);
@@ -56,9 +57,8 @@ struct sandbox *cw_find_running(struct cw_call *call)
         cw_fail(call, RPC_INVALID_ARGUMENT, "CWSANDBOX_INVALID_REQUEST", "there is no container \"%.60s\"",
                 call->request.container);
     else
-        return sandbox;
-    sandbox_unref(sandbox);
-    return NULL;
+        return true;
+    return false;
 }
 
 /* ---- get --------------------------------------------------------------------------------------- */
@@ -76,10 +76,8 @@ static void reply_sandbox(struct cw_call *call, struct sandbox *sandbox)
 void cw_get_sandbox(struct cw_call *call)
 {
     SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
-    if (sandbox == NULL)
-        return;
-    const struct op op = cw_op(OP_SANDBOX_GET, sandbox, NULL);
-    if (cw_begin(call, &op, NULL))
+    const struct op op = cw_op(call, sandbox, NULL);
+    if (cw_begin(call, &op, NULL) && cw_must_exist(call, sandbox))
         reply_sandbox(call, sandbox);
 }
 
@@ -174,7 +172,7 @@ static void reply_page(struct cw_call *call, struct cw_view *views, size_t count
 void cw_list_sandboxes(struct cw_call *call)
 {
     size_t count, fitting;
-    const struct op op = cw_op(OP_SANDBOX_LIST, NULL, NULL);
+    const struct op op = cw_op(call, NULL, NULL);
     if (!cw_begin(call, &op, NULL))
         return;
     struct sandbox **list = engine_list_sandboxes(call->cw->engine, call->cw->owner, CW_NAME, &count);
@@ -217,11 +215,11 @@ static void stop(struct cw_call *call, struct sandbox *sandbox, bool pretend)
     cw_reply(call, &message);
 }
 
-/* A stop that may miss its sandbox says so by leaving it out of the answer. */
-static void reply_missing(struct cw_call *call)
+/* A stop that may miss its sandbox, or only pretends to have met it, says so by leaving it out of the answer. */
+static void reply_missing(struct cw_call *call, bool pretend)
 {
     BUF_AUTO message = BUF_INIT;
-    if (!call->request.allow_missing) {
+    if (!call->request.allow_missing && !pretend) {
         fail_missing(call);
         return;
     }
@@ -232,8 +230,8 @@ static void reply_missing(struct cw_call *call)
 void cw_stop_sandbox(struct cw_call *call)
 {
     bool pretend;
-    SANDBOX_AUTO *sandbox = find(call);
-    const struct op op = cw_op(OP_SANDBOX_STOP, sandbox, NULL);
+    SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
+    const struct op op = cw_op(call, sandbox, NULL);
     if (!cw_begin(call, &op, &pretend))
         return;
     if (call->request.wants_snapshot && call->request.allow_missing)
@@ -242,7 +240,7 @@ void cw_stop_sandbox(struct cw_call *call)
     else if (call->request.wants_snapshot)
         cw_fail(call, RPC_UNIMPLEMENTED, "CWSANDBOX_FSS_NOT_SUPPORTED", "snapshots are not served here");
     else if (sandbox == NULL)
-        reply_missing(call);
+        reply_missing(call, pretend);
     else
         stop(call, sandbox, pretend);
 }

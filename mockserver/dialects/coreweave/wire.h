@@ -9,6 +9,7 @@
 
 #include "dialects/rpc.h"
 #include "proto/proto.h"
+#include "scenario/vocab.h"
 
 struct cw_record;
 
@@ -132,11 +133,14 @@ struct cw_wire {
     void (*write_no_snapshots)(struct buf *out);
 };
 
-/* One method: who reads its first message, and who does what it asks for. */
+#define CW_NO_OP (-1)   /* scenarios have no word for it */
+
+/* One method: what it means, who reads its first message, and who does what it asks for. */
 struct cw_call;
 struct cw_row {
     struct rpc_method method;          /* its row is this */
     const struct cw_wire *wire;
+    int op;                            /* enum scenario_op, or CW_NO_OP */
     const ProtobufCMessageDescriptor *type;
     int (*read)(const ProtobufCMessage *message, struct cw_request *out, struct err *err);
     /* Further messages; NULL: there are none. */

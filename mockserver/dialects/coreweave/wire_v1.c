@@ -542,23 +542,25 @@ const struct cw_wire cw_wire_v1 = {
 
 #define SANDBOXES "/coreweave.sandbox.v1.SandboxService/"
 #define DISCOVERY "/coreweave.sandbox.v1.DiscoveryService/"
-#define ROW(path, kind, descriptor, read, handle) \
-    { { path, kind, NULL }, &cw_wire_v1, descriptor, read, NULL, handle }
-#define UNARY(name, descriptor, read, handle) ROW(SANDBOXES name, RPC_UNARY, &cw1__##descriptor##__descriptor, read, handle)
-#define UNSERVED(name) ROW(SANDBOXES name, RPC_UNARY, NULL, NULL, cw_not_supported)
+#define ROW(path, kind, op, descriptor, read, handle) \
+    { { path, kind, NULL }, &cw_wire_v1, op, &cw1__##descriptor##__descriptor, read, NULL, handle }
+#define UNARY(name, op, descriptor, read, handle) ROW(SANDBOXES name, RPC_UNARY, op, descriptor, read, handle)
+#define UNSERVED(name) \
+    { { SANDBOXES name, RPC_UNARY, NULL }, &cw_wire_v1, CW_NO_OP, NULL, NULL, NULL, cw_not_supported }
 
 const struct cw_row cw_v1_rows[] = {
-    UNARY("CreateSandbox", create_sandbox_request, read_create, cw_create_sandbox),
-    UNARY("GetSandbox", get_sandbox_request, read_get, cw_get_sandbox),
-    UNARY("ListSandboxes", list_sandboxes_request, read_list, cw_list_sandboxes),
-    UNARY("DeleteSandbox", delete_sandbox_request, read_delete, cw_stop_sandbox),
-    UNARY("Exec", exec_request, read_exec, cw_unary_exec),
-    UNARY("WriteFile", write_file_request, read_write_file, cw_write_file),
-    UNARY("ReadFile", read_file_request, read_read_file, cw_read_file),
-    UNARY("CreateFileSystemSnapshot", create_file_system_snapshot_request, read_nothing, cw_create_snapshot),
-    UNARY("GetFileSystemSnapshot", get_file_system_snapshot_request, read_snapshot_id, cw_get_snapshot),
-    UNARY("ListFileSystemSnapshots", list_file_system_snapshots_request, read_nothing, cw_list_snapshots),
-    UNARY("DeleteFileSystemSnapshot", delete_file_system_snapshot_request, read_snapshot_id, cw_delete_snapshot),
+    UNARY("CreateSandbox", OP_SANDBOX_CREATE, create_sandbox_request, read_create, cw_create_sandbox),
+    UNARY("GetSandbox", OP_SANDBOX_GET, get_sandbox_request, read_get, cw_get_sandbox),
+    UNARY("ListSandboxes", OP_SANDBOX_LIST, list_sandboxes_request, read_list, cw_list_sandboxes),
+    UNARY("DeleteSandbox", OP_SANDBOX_STOP, delete_sandbox_request, read_delete, cw_stop_sandbox),
+    UNARY("Exec", OP_PROCESS_EXEC, exec_request, read_exec, cw_unary_exec),
+    UNARY("WriteFile", OP_FILE_WRITE, write_file_request, read_write_file, cw_write_file),
+    UNARY("ReadFile", OP_FILE_READ, read_file_request, read_read_file, cw_read_file),
+    UNARY("CreateFileSystemSnapshot", CW_NO_OP, create_file_system_snapshot_request, read_nothing, cw_create_snapshot),
+    UNARY("GetFileSystemSnapshot", CW_NO_OP, get_file_system_snapshot_request, read_snapshot_id, cw_get_snapshot),
+    UNARY("ListFileSystemSnapshots", CW_NO_OP, list_file_system_snapshots_request, read_nothing, cw_list_snapshots),
+    UNARY("DeleteFileSystemSnapshot", CW_NO_OP, delete_file_system_snapshot_request, read_snapshot_id,
+          cw_delete_snapshot),
     UNSERVED("CreateSandboxFromTemplate"),
     UNSERVED("CreateSandboxFromFile"),
     UNSERVED("GetSandboxBuildLogs"),
@@ -566,12 +568,11 @@ const struct cw_row cw_v1_rows[] = {
     /* 1.22.0 asks for a direct connection before each command, log and file, and goes on without one when it hears
        that there is none (SDK 1.22.0, _direct.py:340-365). */
     UNSERVED("ConnectSandbox"),
-    { { SANDBOXES "StreamExec", RPC_BIDI, NULL }, &cw_wire_v1, &cw1__exec_stream_request__descriptor, read_exec_init,
-      read_exec_input, cw_stream_exec },
-    ROW(SANDBOXES "StreamLogs", RPC_SERVER_STREAM, &cw1__stream_logs_request__descriptor, read_logs, cw_stream_logs),
-    ROW(DISCOVERY "ListAvailableRunners", RPC_UNARY, &cw1__list_available_runners_request__descriptor, read_runners,
+    { { SANDBOXES "StreamExec", RPC_BIDI, NULL }, &cw_wire_v1, OP_PROCESS_EXEC, &cw1__exec_stream_request__descriptor,
+      read_exec_init, read_exec_input, cw_stream_exec },
+    ROW(SANDBOXES "StreamLogs", RPC_SERVER_STREAM, OP_PROCESS_LOGS, stream_logs_request, read_logs, cw_stream_logs),
+    ROW(DISCOVERY "ListAvailableRunners", RPC_UNARY, CW_NO_OP, list_available_runners_request, read_runners,
         cw_list_runners),
-    ROW(DISCOVERY "GetAvailableRunner", RPC_UNARY, &cw1__get_available_runner_request__descriptor, read_runner,
-        cw_get_runner),
+    ROW(DISCOVERY "GetAvailableRunner", RPC_UNARY, CW_NO_OP, get_available_runner_request, read_runner, cw_get_runner),
 };
 const size_t cw_v1_row_count = COUNT(cw_v1_rows);

@@ -578,37 +578,35 @@ const struct cw_wire cw_wire_v1beta2 = {
 };
 
 #define PACKAGE "/coreweave.sandbox.v1beta2."
-#define ROW(service, name, kind, descriptor, read, handle) \
-    { { PACKAGE service "/" name, kind, NULL }, &cw_wire_v1beta2, descriptor, read, NULL, handle }
-#define BIDI(service, name, descriptor, read, read_input, handle) \
-    { { PACKAGE service "/" name, RPC_BIDI, NULL }, &cw_wire_v1beta2, descriptor, read, read_input, handle }
+#define ROW(service, name, kind, op, descriptor, read, handle) \
+    { { PACKAGE service "/" name, kind, NULL }, &cw_wire_v1beta2, op, descriptor, read, NULL, handle }
+#define BIDI(service, name, op, descriptor, read, read_input, handle) \
+    { { PACKAGE service "/" name, RPC_BIDI, NULL }, &cw_wire_v1beta2, op, descriptor, read, read_input, handle }
+#define GATEWAY(name, op, descriptor, read, handle) \
+    ROW("GatewayService", name, RPC_UNARY, op, &cwb2__##descriptor##__descriptor, read, handle)
+#define UNSERVED(name) ROW("GatewayService", name, RPC_UNARY, CW_NO_OP, NULL, NULL, cw_not_supported)
+#define DISCOVERY(name, descriptor, read, handle) \
+    ROW("DiscoveryService", name, RPC_UNARY, CW_NO_OP, &cwb2__##descriptor##__descriptor, read, handle)
 
 const struct cw_row cw_v1beta2_rows[] = {
-    ROW("GatewayService", "Start", RPC_UNARY, &cwb2__start_sandbox_request__descriptor, read_start, cw_create_sandbox),
-    ROW("GatewayService", "Get", RPC_UNARY, &cwb2__get_sandbox_request__descriptor, read_get, cw_get_sandbox),
-    ROW("GatewayService", "List", RPC_UNARY, &cwb2__list_sandboxes_request__descriptor, read_list, cw_list_sandboxes),
-    ROW("GatewayService", "Stop", RPC_UNARY, &cwb2__stop_sandbox_request__descriptor, read_stop, cw_stop_sandbox),
-    ROW("GatewayService", "Delete", RPC_UNARY, &cwb2__delete_sandbox_request__descriptor, read_delete,
-        cw_stop_sandbox),
-    ROW("GatewayService", "Exec", RPC_UNARY, &cwb2__exec_sandbox_request__descriptor, read_exec, cw_unary_exec),
-    ROW("GatewayService", "AddFile", RPC_UNARY, &cwb2__add_file_sandbox_request__descriptor, read_add_file,
-        cw_write_file),
-    ROW("GatewayService", "RetrieveFile", RPC_UNARY, &cwb2__retrieve_file_sandbox_request__descriptor,
-        read_retrieve_file, cw_read_file),
-    ROW("GatewayService", "Pause", RPC_UNARY, NULL, NULL, cw_not_supported),
-    ROW("GatewayService", "Resume", RPC_UNARY, NULL, NULL, cw_not_supported),
-    ROW("GatewayService", "Raw", RPC_UNARY, NULL, NULL, cw_not_supported),
-    BIDI("GatewayStreamingService", "StreamExec", &cwb2__exec_stream_request__descriptor, read_exec_init,
-         read_exec_input, cw_stream_exec),
-    BIDI("GatewayStreamingService", "StreamLogs", &cwb2__log_stream_request__descriptor, read_logs_init,
-         read_logs_input, cw_stream_logs),
-    ROW("DiscoveryService", "ListAvailableRunners", RPC_UNARY, &cwb2__list_available_runners_request__descriptor,
-        read_runners, cw_list_runners),
-    ROW("DiscoveryService", "GetAvailableRunner", RPC_UNARY, &cwb2__get_available_runner_request__descriptor,
-        read_runner, cw_get_runner),
-    ROW("DiscoveryService", "ListProfiles", RPC_UNARY, &cwb2__list_profiles_request__descriptor, read_profiles,
-        cw_list_profiles),
-    ROW("DiscoveryService", "GetProfile", RPC_UNARY, &cwb2__get_profile_request__descriptor, read_profile,
-        cw_get_profile),
+    GATEWAY("Start", OP_SANDBOX_CREATE, start_sandbox_request, read_start, cw_create_sandbox),
+    GATEWAY("Get", OP_SANDBOX_GET, get_sandbox_request, read_get, cw_get_sandbox),
+    GATEWAY("List", OP_SANDBOX_LIST, list_sandboxes_request, read_list, cw_list_sandboxes),
+    GATEWAY("Stop", OP_SANDBOX_STOP, stop_sandbox_request, read_stop, cw_stop_sandbox),
+    GATEWAY("Delete", OP_SANDBOX_STOP, delete_sandbox_request, read_delete, cw_stop_sandbox),
+    GATEWAY("Exec", OP_PROCESS_EXEC, exec_sandbox_request, read_exec, cw_unary_exec),
+    GATEWAY("AddFile", OP_FILE_WRITE, add_file_sandbox_request, read_add_file, cw_write_file),
+    GATEWAY("RetrieveFile", OP_FILE_READ, retrieve_file_sandbox_request, read_retrieve_file, cw_read_file),
+    UNSERVED("Pause"),
+    UNSERVED("Resume"),
+    UNSERVED("Raw"),
+    BIDI("GatewayStreamingService", "StreamExec", OP_PROCESS_EXEC, &cwb2__exec_stream_request__descriptor,
+         read_exec_init, read_exec_input, cw_stream_exec),
+    BIDI("GatewayStreamingService", "StreamLogs", OP_PROCESS_LOGS, &cwb2__log_stream_request__descriptor,
+         read_logs_init, read_logs_input, cw_stream_logs),
+    DISCOVERY("ListAvailableRunners", list_available_runners_request, read_runners, cw_list_runners),
+    DISCOVERY("GetAvailableRunner", get_available_runner_request, read_runner, cw_get_runner),
+    DISCOVERY("ListProfiles", list_profiles_request, read_profiles, cw_list_profiles),
+    DISCOVERY("GetProfile", get_profile_request, read_profile, cw_get_profile),
 };
 const size_t cw_v1beta2_row_count = COUNT(cw_v1beta2_rows);
