@@ -12,7 +12,8 @@
 #include "lanes/lane.h"
 #include "scenario/vocab.h"
 
-/* As proc_start_read.  `op`: OP_PROCESS_EXEC or OP_PROCESS_START.  `spec->display` is the command that rules see;
+/* As proc_start_read, `out_reader` too.  `op`: OP_PROCESS_EXEC or OP_PROCESS_START, or OP_SANDBOX_CREATE for a sandbox's
+   main process.  `spec->display` is the command that rules see;
    argv0 is the first word of it when argv is a shell's line ("sh -c LINE"), else argv[0].  `shell` runs the line of a
    "command" rule.  ERR_UNAVAILABLE-like errors name the rule. */
 int lane_start(struct lane *lane, enum scenario_op op, enum scenario_dialect dialect, struct sandbox *sandbox,

@@ -78,9 +78,11 @@ static int read_rule_when(struct reader *r, const struct cJSON *value, void *out
     struct when *when = &((struct process_rule *) out)->when;
     if (when_read(r, value, when) < 0)
         return -1;
-    if ((when->has & 1u << WHEN_OP) != 0 && (when->ops & ~vocab_ops_starting) != 0)
-        return reader_refuse(r, json_get(value, "op"), "only process.exec and process.start start a process");
-    when->ops &= vocab_ops_starting;
+    bool lists_ops = (when->has & 1u << WHEN_OP) != 0;
+    if (lists_ops && (when->ops & ~vocab_ops_launching) != 0)
+        return reader_refuse(r, json_get(value, "op"), "only process.exec, process.start and sandbox.create start a process");
+    /* The main process of a sandbox is meant only by who says so: else a rule about all commands would end sandboxes. */
+    when->ops &= lists_ops ? vocab_ops_launching : vocab_ops_starting;
     return 0;
 }
 
@@ -98,12 +100,11 @@ static int count_rules(struct reader *r, const struct cJSON *value, size_t *out_
 }
 
 /* A rule without conditions takes all, so what stands behind it is a mistake. */
-static int refuse_unreachable(struct reader *r, const struct cJSON *rule)
+static int refuse_taken(struct reader *r, const struct cJSON *rule, const struct when *when, uint64_t taken)
 {
-    return rule == NULL ? 0
-                        : reader_refuse(r, rule,
-                                        "can never fire: the rule before it takes every request, and the "
-                                        "first match wins");
+    if (taken == 0 || (when->ops & ~taken) != 0)
+        return 0;
+    return reader_refuse(r, rule, "can never fire: the rule before it takes every request, and the first match wins");
 }
 
 /* Do all requests of these operations match? */
@@ -113,8 +114,8 @@ static bool is_unconditional(const struct when *when, uint64_t ops)
            (when->has & ~(1u << WHEN_OP | 1u << WHEN_DIALECT)) == 0;
 }
 
-/* Read one rule of a list; *out_takes_all: nothing is left for the rules behind it. */
-typedef int read_rule_fn(struct reader *r, const cJSON *item, size_t line, void *rule, bool *out_takes_all);
+/* Read one rule of a list; *taken: operations of which the rules before it leave nothing, and then it, too. */
+typedef int read_rule_fn(struct reader *r, const cJSON *item, size_t line, void *rule, uint64_t *taken);
 
 /* Into `rules`, which has room for `count` of `size` bytes each; *out_read grows with every one that is begun, so that
    all of them are freed when a later one is wrong. */
@@ -123,28 +124,28 @@ static int read_rules(struct reader *r, const struct cJSON *value, size_t count,
 {
     size_t *lines = reader_alloc(r, count, sizeof *lines);
     int rc = lines == NULL || rules == NULL ? -1 : 0;
+    uint64_t taken = 0;
     if (rc == 0)
         jsonc_child_lines(&r->doc, value, lines);
     for (const cJSON *item = value->child; item != NULL && rc == 0; item = item->next) {
         size_t i = (*out_read)++;
-        bool takes_all = false;
-        rc = read(r, item, lines[i], (char *) rules + i * size, &takes_all);
-        if (rc == 0 && takes_all)
-            rc = refuse_unreachable(r, item->next);
+        rc = read(r, item, lines[i], (char *) rules + i * size, &taken);
     }
     free(lines);
     return rc;
 }
 
-static int read_process_rule(struct reader *r, const cJSON *item, size_t line, void *out, bool *out_takes_all)
+static int read_process_rule(struct reader *r, const cJSON *item, size_t line, void *out, uint64_t *taken)
 {
     struct process_rule *rule = out;
     when_init(&rule->when);
     rule->line = line;
-    int rc = reader_object(r, item, &process_keys, rule);
+    if (reader_object(r, item, &process_keys, rule) < 0 || refuse_taken(r, item, &rule->when, *taken) < 0)
+        return -1;
     rule->planned = when_nth_total(&rule->when) != 0 ? when_nth_total(&rule->when) : 1;
-    *out_takes_all = is_unconditional(&rule->when, vocab_ops_starting);
-    return rc;
+    if (is_unconditional(&rule->when, vocab_ops_starting) || is_unconditional(&rule->when, vocab_ops_launching))
+        *taken |= rule->when.ops;
+    return 0;
 }
 
 static int read_processes(struct reader *r, const struct cJSON *value, void *out)
@@ -165,13 +166,15 @@ static bool takes_all(const struct fault_rule *rule)
     return is_unconditional(&rule->when, OP_ALL) && rule->times == 0 && rule->at.probability >= 1 && !waits;
 }
 
-static int read_fault_rule(struct reader *r, const cJSON *item, size_t line, void *out, bool *out_takes_all)
+static int read_fault_rule(struct reader *r, const cJSON *item, size_t line, void *out, uint64_t *taken)
 {
     struct fault_rule *rule = out;
     rule->line = line;
-    int rc = fault_rule_read(r, item, rule);
-    *out_takes_all = rc == 0 && takes_all(rule);
-    return rc;
+    if (fault_rule_read(r, item, rule) < 0 || refuse_taken(r, item, &rule->when, *taken) < 0)
+        return -1;
+    if (takes_all(rule))
+        *taken |= rule->when.ops;
+    return 0;
 }
 
 static int read_faults(struct reader *r, const struct cJSON *value, void *out)

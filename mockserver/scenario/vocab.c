@@ -47,6 +47,8 @@ static const struct word ops[] = {
 
 const uint64_t vocab_ops_starting = OP_BIT(OP_PROCESS_EXEC) | OP_BIT(OP_PROCESS_START);
 
+const uint64_t vocab_ops_launching = OP_BIT(OP_PROCESS_EXEC) | OP_BIT(OP_PROCESS_START) | OP_BIT(OP_SANDBOX_CREATE);
+
 const uint64_t vocab_ops_of_process = OP_BIT(OP_PROCESS_EXEC) | OP_BIT(OP_PROCESS_START) | OP_BIT(OP_PROCESS_GET) |
                                       OP_BIT(OP_PROCESS_WAIT) | OP_BIT(OP_PROCESS_SIGNAL) | OP_BIT(OP_PROCESS_KILL) |
                                       OP_BIT(OP_PROCESS_STDIN) | OP_BIT(OP_PROCESS_STREAM) | OP_BIT(OP_PROCESS_LOGS) |

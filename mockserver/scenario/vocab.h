@@ -61,6 +61,7 @@ enum scenario_op {
 #define OP_ALL     (OP_BIT(OP_COUNT) - 1)
 
 extern const uint64_t vocab_ops_starting;   /* those that start a process */
+extern const uint64_t vocab_ops_launching;  /* the same, and what makes a sandbox that has a process of its own */
 extern const uint64_t vocab_ops_of_process; /* those about one process, which has facts */
 extern const uint64_t vocab_ops_streaming;  /* those that answer with events in some dialect */
 extern const uint64_t vocab_ops_acting;     /* those whose success can be pretended: they give nothing back */

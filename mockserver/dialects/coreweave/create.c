@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lanes/lane.h"
+#include "lanes/start.h"
 
 /* ---- one create for each request id ------------------------------------------------------------ */
 
@@ -110,13 +111,7 @@ static char **make_argv(const struct cw_request *request)
     return argv;
 }
 
-static int64_t hold_of(const struct cw *cw)
-{
-    int64_t own = cw_now(cw)->pending_ms + cw_now(cw)->creating_ms, asked = lane_queued_hold_ms(cw->lane);
-    return own > asked ? own : asked;
-}
-
-/* Scenarios decide about the commands that clients run, not about this one; but what they say of waiting in the queue
+/* What scenarios say of sandbox.create among their processes is about this one; and what they say of waiting in the queue
    makes the sandbox wait, too. */
 static int start_main(const struct cw *cw, struct sandbox *sandbox, const struct cw_request *request, struct err *err)
 {
@@ -131,11 +126,11 @@ static int start_main(const struct cw *cw, struct sandbox *sandbox, const struct
         .is_main = true,
         .drain_grace_ms = cw_now(cw)->drain_grace_ms,
         .keep_bytes = (uint64_t) cw_now(cw)->keep_log_bytes,
-        .hold_ms = hold_of(cw),
+        .hold_ms = cw_now(cw)->pending_ms + cw_now(cw)->creating_ms,   /* or longer, when scenarios say so */
         .id_prefix = "main_",
     };
     struct proc *proc;
-    int rc = proc_start(sandbox, &spec, &proc, err);
+    int rc = lane_start(cw->lane, OP_SANDBOX_CREATE, DIALECT_COREWEAVE, sandbox, &spec, "/bin/sh", &proc, NULL, err);
     free(argv);
     if (rc == 0)
         proc_unref(proc);
