@@ -297,6 +297,21 @@ static int check_ops(struct reader *r, const struct cJSON *node, struct fault_ru
     return 0;
 }
 
+/* They have API keys, which do not age: one request can be refused as if its key had, but not those behind it. */
+#define WITHOUT_TOKENS DIALECT_BIT(DIALECT_COREWEAVE)
+
+static int check_tokens(struct reader *r, const struct cJSON *node, struct fault_rule *rule)
+{
+    const cJSON *dialect = json_get(json_get(node, "when"), "dialect");
+    if (rule->fault.kind != FAULT_EXPIRE_TOKEN || rule->at.place == AT_START)
+        return 0;
+    if (dialect != NULL && (rule->when.dialects & ~WITHOUT_TOKENS) == 0)
+        return reader_refuse_key(r, json_get(node, "at"), "\"expire_token\" has no place with these, whose API keys do not "
+                                 "expire: without one it refuses the request itself");
+    rule->when.dialects &= ~WITHOUT_TOKENS;
+    return 0;
+}
+
 static int check_dialects(struct reader *r, const struct cJSON *node, struct fault_rule *rule,
                           const struct fault_info *info)
 {
@@ -336,7 +351,7 @@ int fault_rule_read(struct reader *r, const struct cJSON *node, void *out)
         return reader_refuse(r, node, "needs \"fault\" or \"reply\"");
     const struct fault_info *info = fault_info_of(rule->fault.kind);
     if (check_triggers(r, node, info) < 0 || check_ops(r, node, rule, info) < 0 ||
-        check_dialects(r, node, rule, info) < 0)
+        check_dialects(r, node, rule, info) < 0 || check_tokens(r, node, rule) < 0)
         return -1;
     return check_times(r, node, rule);
 }

@@ -140,6 +140,39 @@ static void what_cannot_be_read_is_known_by_its_method(void **state)
     assert_last_op(site, "stop", "sandbox.stop");
 }
 
+/* ---- keys --------------------------------------------------------------------------------------------- */
+
+/* Only this request: an API key has nothing that could take its place. */
+static void a_key_can_be_refused_as_an_old_one(void **state)
+{
+    struct call_site *site = *state;
+    char members[200];
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        snprintf(members, sizeof members, "\"faults\": [{\"when\": {\"op\": \"%s\"}, \"times\": 1, \"fault\": \"expire_token\"}]",
+                 asked[i].op);
+        call_play(site, members);
+        struct h2_stream *s = ask(site, &asked[i], NOBODY);
+        assert_int_equal(h2_status(s), UNAUTHENTICATED);
+        assert_string_equal(h2_field(s, "grpc-message"), "the API key has expired");
+        assert_int_equal(h2_status(ask(site, &asked[i], NOBODY)), NOT_FOUND);
+        call_assert_fired(site);
+        call_forget_scenarios(site);
+    }
+    assert_int_equal(h2_status(call_get(site)), OK);
+}
+
+static void no_key_expires_behind_an_answer(void **state)
+{
+    struct call_site *site = *state;
+    struct err err = ERR_INIT;
+    assert_int_equal(call_try(site, "\"faults\": [{\"when\": {\"dialect\": \"coreweave\"}, \"at\": {\"after_bytes\": 1}, "
+                                    "\"fault\": \"expire_token\"}]", &err), -1);
+    assert_non_null(strstr(err.text, "API keys do not expire"));
+    call_play(site, "\"faults\": [{\"when\": {}, \"at\": {\"after_bytes\": 1}, \"fault\": \"expire_token\"}]");
+    assert_int_equal(h2_status(call_get(site)), OK);
+    assert_int_equal(h2_status(call_get(site)), OK);
+}
+
 /* ---- main processes ---------------------------------------------------------------------------------- */
 
 #define MAIN_RULE(run) "\"processes\": [{\"when\": {\"op\": \"sandbox.create\", \"argv0\": \"/bin/sh\"}, \"run\": " run "}]"
@@ -250,6 +283,8 @@ int main(void)
         TEST(a_rule_about_a_sandbox_by_name_needs_one_that_is_there),
         TEST(pretence_holds_for_sandboxes_that_are_not_there),
         TEST(what_cannot_be_read_is_known_by_its_method),
+        TEST(a_key_can_be_refused_as_an_old_one),
+        TEST(no_key_expires_behind_an_answer),
         TEST(a_main_process_can_be_a_puppet),
         TEST(a_main_process_can_end_at_once),
         TEST(a_main_process_can_fail_to_start),
