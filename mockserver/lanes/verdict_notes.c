@@ -27,6 +27,33 @@ static bool is_stream(const struct ledger_request *r, int op)
     return op == OP_PROCESS_STREAM || strncasecmp(r->content_type, events, sizeof events - 1) == 0;
 }
 
+/* The HTTP status that a gRPC one is as good as here.  By the gRPC project's own table, but for these: who asks too early
+   has sent nothing malformed, a cancel is no final answer, and what no API here has is not found. */
+static int status_of(const struct ledger_request *r)
+{
+    int status;
+    if (r->call == NULL || !vocab_find(&vocab_grpc, r->call->status, &status))
+        return r->status;
+    switch (vocab_http_of_grpc(status)) {
+    case 499: return 408;
+    case 501: return r->dialect[0] == '\0' ? 404 : 501;
+    case 400: return strcmp(r->call->status, "FAILED_PRECONDITION") == 0 ? 409 : 400;
+    default: return vocab_http_of_grpc(status);
+    }
+}
+
+/* Over gRPC every request is a POST: what it means says whether it only asks. */
+static bool is_get(const struct ledger_request *r, int op)
+{
+    static const uint64_t asking = OP_BIT(OP_SANDBOX_GET) | OP_BIT(OP_SANDBOX_LIST) | OP_BIT(OP_PROCESS_GET) |
+                                   OP_BIT(OP_PROCESS_LIST) | OP_BIT(OP_PROCESS_POLL) | OP_BIT(OP_PROCESS_LOGS) |
+                                   OP_BIT(OP_FILE_READ) | OP_BIT(OP_FILE_LIST) | OP_BIT(OP_FILE_STAT) |
+                                   OP_BIT(OP_FILE_EXISTS);
+    if (r->call != NULL)
+        return op >= 0 && (asking & OP_BIT(op)) != 0;
+    return strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
+}
+
 static void *grow(void *list, size_t count, size_t *room, size_t size)
 {
     if (count < *room)
@@ -55,10 +82,10 @@ static bool note_request(struct notes *n, const struct ledger_request *r)
     list[n->count++] = (struct note) {
         .number = r->number, .begin_ms = real_ms(r->begin_ns), .end_ms = r->end_ms == 0 ? 0 : real_ms(r->end_ns),
         .same = hash_request(r),
-        .sandbox = hash_id(r->sandbox), .process = hash_id(r->process), .op = op, .status = r->status,
+        .sandbox = hash_id(r->sandbox), .process = hash_id(r->process), .op = op, .status = status_of(r),
         .end = r->end, .fired = r->fault_fired, .is_stream = is_stream(r, op),
         .is_known = r->dialect[0] != '\0',
-        .is_get = strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0,
+        .is_get = is_get(r, op),
     };
     return true;
 }

@@ -13,7 +13,7 @@ struct note {
     uint64_t same;                 /* of method, path, query, body */
     uint64_t sandbox, process;
     int op;                        /* -1: none was known */
-    int status;
+    int status;                    /* of HTTP, also for a gRPC call that ended with one of its own */
     enum answer_end end;
     bool fired, is_get, is_stream;
     bool is_known;                 /* a dialect had a route for it */

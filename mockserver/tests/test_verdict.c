@@ -58,6 +58,7 @@ struct line {
     const char *type;
     int64_t before_ms, takes_ms;   /* that pass before it comes, and until it is over */
     bool stays_open, fired;
+    const char *grpc;              /* the status of a gRPC call */
 };
 
 static void pass(struct journal *j, int64_t ms)
@@ -89,6 +90,8 @@ static uint64_t begin(struct journal *j, const struct line *l)
     uint64_t n = ledger_begin_request(j->ledger, "id", l->method == NULL ? "POST" : l->method,
                                       l->path == NULL ? "/processes" : l->path, "", NULL, 0);
     stamp(j, n, false);
+    if (l->grpc != NULL)
+        ledger_begin_call(j->ledger, n, -1);
     ledger_set_request_body(j->ledger, n, body, strlen(body));
     if (l->op != NULL)
         ledger_set_request_op(j->ledger, n, "hyperbrowser", l->op, l->sandbox, l->process, "cmd");
@@ -102,6 +105,8 @@ static void finish(struct journal *j, uint64_t n, const struct line *l)
     pass(j, l->takes_ms);
     if (l->status != 0)
         ledger_set_answer(j->ledger, n, l->status, l->type == NULL ? "application/json" : l->type);
+    if (l->grpc != NULL)
+        ledger_set_call_end(j->ledger, n, l->grpc, "", "");
     ledger_end_request(j->ledger, n, l->end);
     stamp(j, n, true);
 }
@@ -403,6 +408,73 @@ static void evidence_is_sorted_bounded_and_counted(void **state)
         assert_int_equal(check->evidence[i], i + 1);
 }
 
+/* ---- gRPC ------------------------------------------------------------------------------------- */
+
+/* The status of HTTP is 200, whatever the call's own says. */
+#define CALL(word) .path = "/x.Y/Z", .status = 200, .type = "application/grpc", .grpc = word
+
+static void a_call_that_is_unauthenticated_is_a_401(void **state)
+{
+    struct journal *j = *state;
+    uint64_t refused = say(j, (struct line) { EXEC, CALL("UNAUTHENTICATED") });
+    const struct verdict_check *check = judge(j, VERDICT_AUTH);
+    assert_word(check, VERDICT_FAIL);
+    assert_int_equal(check->evidence[0], refused);
+    say(j, (struct line) { EXEC, CALL("OK") });
+    assert_word(judge(j, VERDICT_AUTH), VERDICT_PASS);
+    assert_word(judge(j, VERDICT_DUPLICATE_STARTS), VERDICT_PASS);
+}
+
+static void calls_with_a_final_status_are_not_to_be_made_again(void **state)
+{
+    struct journal *j = *state;
+    static const struct { const char *op, *status; enum verdict_word word; } rows[] = {
+        { "sandbox.stop", "PERMISSION_DENIED", VERDICT_FAIL },  { "sandbox.stop", "INVALID_ARGUMENT", VERDICT_FAIL },
+        { "sandbox.stop", "NOT_FOUND", VERDICT_FAIL },          { "sandbox.get", "NOT_FOUND", VERDICT_WARN },
+        { "sandbox.stop", "OUT_OF_RANGE", VERDICT_FAIL },       { "sandbox.stop", "CANCELLED", VERDICT_NOT_EXERCISED },
+        { "sandbox.stop", "ABORTED", VERDICT_NOT_EXERCISED },   { "sandbox.stop", "UNAVAILABLE", VERDICT_NOT_EXERCISED },
+        { "sandbox.stop", "RESOURCE_EXHAUSTED", VERDICT_NOT_EXERCISED },
+        { "sandbox.stop", "FAILED_PRECONDITION", VERDICT_NOT_EXERCISED },
+        { "sandbox.stop", "UNIMPLEMENTED", VERDICT_NOT_EXERCISED },
+        { "sandbox.stop", "DEADLINE_EXCEEDED", VERDICT_NOT_EXERCISED },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ledger_clear(j->ledger);
+        say(j, (struct line) { .op = rows[i].op, .body = "{}", CALL(rows[i].status) });
+        say(j, (struct line) { .op = rows[i].op, .body = "{}", CALL("OK"), .before_ms = 500 });
+        assert_word(judge(j, VERDICT_RETRIES), rows[i].word);
+    }
+}
+
+static void a_command_that_is_sent_again_after_a_status_in_doubt_fails(void **state)
+{
+    struct journal *j = *state;
+    static const struct { const char *status; enum verdict_word word; } rows[] = {
+        { "INTERNAL", VERDICT_FAIL },    { "UNKNOWN", VERDICT_FAIL },            { "DEADLINE_EXCEEDED", VERDICT_FAIL },
+        { "DATA_LOSS", VERDICT_FAIL },   { "UNAVAILABLE", VERDICT_WARN },        { "OK", VERDICT_PASS },
+        { "NOT_FOUND", VERDICT_PASS },   { "FAILED_PRECONDITION", VERDICT_PASS }, { "RESOURCE_EXHAUSTED", VERDICT_PASS },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ledger_clear(j->ledger);
+        say(j, (struct line) { EXEC, CALL(rows[i].status) });
+        say(j, (struct line) { EXEC, CALL("OK"), .before_ms = 500 });
+        assert_word(judge(j, VERDICT_DUPLICATE_STARTS), rows[i].word);
+    }
+}
+
+static void calls_that_no_api_has_or_that_are_malformed_are_found(void **state)
+{
+    struct journal *j = *state;
+    say(j, (struct line) { .op = "sandbox.get", CALL("FAILED_PRECONDITION") });
+    say(j, (struct line) { .op = "sandbox.get", .body = "2", CALL("UNIMPLEMENTED") });
+    assert_word(judge(j, VERDICT_UNKNOWN_ROUTES), VERDICT_PASS);
+    assert_word(judge(j, VERDICT_CLIENT_ERRORS), VERDICT_PASS);
+    say(j, (struct line) { CALL("UNIMPLEMENTED") });
+    say(j, (struct line) { .op = "sandbox.get", .body = "3", CALL("INVALID_ARGUMENT") });
+    assert_word(judge(j, VERDICT_UNKNOWN_ROUTES), VERDICT_FAIL);
+    assert_word(judge(j, VERDICT_CLIENT_ERRORS), VERDICT_WARN);
+}
+
 /* ---- the lane's clock ------------------------------------------------------------------------ */
 
 /* Half an hour of the lane's time, and next to nothing of the client's, between a lost answer and the retry. */
@@ -521,6 +593,10 @@ int main(void)
         TEST(final_answers_are_not_to_be_asked_again),
         TEST(unknown_routes_fail_and_malformed_requests_warn),
         TEST(evidence_is_sorted_bounded_and_counted),
+        TEST(a_call_that_is_unauthenticated_is_a_401),
+        TEST(calls_with_a_final_status_are_not_to_be_made_again),
+        TEST(a_command_that_is_sent_again_after_a_status_in_doubt_fails),
+        TEST(calls_that_no_api_has_or_that_are_malformed_are_found),
         TEST(clock_that_was_moved_on_does_not_excuse_a_retry),
         TEST(clock_that_stands_still_does_not_make_a_retry),
         TEST(clock_that_stands_still_does_not_excuse_a_storm_of_refreshes),

@@ -114,7 +114,7 @@ static void expire(void *arg)
 static void arm(struct visit *v)
 {
     struct grpc_site *site = v->site;
-    const struct match_subject subject = { .op = OP_PROCESS_STREAM, .dialect = DIALECT_COREWEAVE, .lane = "default",
+    const struct match_subject subject = { .op = OP_PROCESS_STREAM, .dialect = DIALECT_MODAL, .lane = "default",
                                            .facts = FACTS_BEFORE };
     struct match_ticket ticket;
     pthread_mutex_lock(&site->lock);
