@@ -3,7 +3,7 @@
  *
  * The client is a program of mutants: with --list-mutants it prints what it can do wrong, a JSON object a line, and
  * with --protocol P --mutant NAME it does that one thing wrong.  All cases are run against each, and against the same
- * program without a mutant, which must pass.
+ * program without a mutant in each protocol that the list names, which must pass.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,21 +58,76 @@ static int add_client(struct clients *clients, const struct stage *stage, const 
     return clients_add(clients, stage, buf_cstr(&key), argv, NULL, name == NULL, what, bug, err);
 }
 
-static int add_mutant(struct clients *clients, const struct stage *stage, const char *line, size_t len, struct err *err)
+/* ---- what the program lists ------------------------------------------------------------------- */
+
+static int check_mutant(const cJSON *mutant, const char *line, struct err *err)
 {
-    cJSON *mutant = json_parse(line, len, err);
-    if (mutant == NULL)
-        return err_wrap(err, "--list-mutants");
     const cJSON *protocol, *protocols = cJSON_GetObjectItemCaseSensitive(mutant, "protocols");
-    int rc = 0;
-    if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(mutant, "name")) || cJSON_GetArraySize(protocols) == 0)
-        rc = err_set(err, ERR_INVALID, 0, "--list-mutants: no name or no protocols in: %.200s", line);
-    cJSON_ArrayForEach(protocol, protocols) {
-        if (rc == 0)
-            rc = add_client(clients, stage, protocol->valuestring, mutant, err);
+    bool is_fine = cJSON_IsString(cJSON_GetObjectItemCaseSensitive(mutant, "name")) &&
+                   cJSON_IsString(cJSON_GetObjectItemCaseSensitive(mutant, "what")) && cJSON_IsArray(protocols) &&
+                   cJSON_GetArraySize(protocols) > 0;
+    cJSON_ArrayForEach(protocol, protocols)
+        is_fine = is_fine && cJSON_IsString(protocol);
+    return is_fine ? 0
+                   : err_set(err, ERR_INVALID, 0, "--list-mutants: no name, what or protocols in: %.200s", line);
+}
+
+/* Lines of JSON become the elements of `mutants`. */
+static int read_mutants(const char *text, cJSON *mutants, struct err *err)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, "\n");
+        cJSON *mutant = len > 0 ? json_parse(text, len, err) : NULL;
+        if (len > 0 && mutant == NULL)
+            return err_wrap(err, "--list-mutants");
+        if (mutant != NULL && !cJSON_AddItemToArray(mutants, mutant))
+            return err_set(err, ERR_NOMEM, 0, "mutants");
+        if (mutant != NULL && check_mutant(mutant, text, err) != 0)
+            return -1;
+        text += len + (text[len] == '\n');
     }
-    json_free(mutant);
+    return cJSON_GetArraySize(mutants) > 0 ? 0 : err_set(err, ERR_INVALID, 0, "the client lists no mutants");
+}
+
+static bool has_text(const cJSON *list, const char *text)
+{
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list) {
+        if (strcmp(item->valuestring, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A reference client in each protocol that any mutant has. */
+static int add_references(struct clients *clients, const struct stage *stage, const cJSON *mutants, struct err *err)
+{
+    cJSON *known = cJSON_CreateArray();
+    const cJSON *mutant, *protocol;
+    int rc = known != NULL ? 0 : err_set(err, ERR_NOMEM, 0, "clients");
+    cJSON_ArrayForEach(mutant, mutants) {
+        cJSON_ArrayForEach(protocol, cJSON_GetObjectItemCaseSensitive(mutant, "protocols")) {
+            if (rc != 0 || has_text(known, protocol->valuestring))
+                continue;
+            rc = cJSON_AddItemToArray(known, cJSON_CreateString(protocol->valuestring))
+                     ? add_client(clients, stage, protocol->valuestring, NULL, err)
+                     : err_set(err, ERR_NOMEM, 0, "clients");
+        }
+    }
+    cJSON_Delete(known);
     return rc;
+}
+
+static int add_mutants(struct clients *clients, const struct stage *stage, const cJSON *mutants, struct err *err)
+{
+    const cJSON *mutant, *protocol;
+    cJSON_ArrayForEach(mutant, mutants) {
+        cJSON_ArrayForEach(protocol, cJSON_GetObjectItemCaseSensitive(mutant, "protocols")) {
+            if (add_client(clients, stage, protocol->valuestring, mutant, err) != 0)
+                return -1;
+        }
+    }
+    return 0;
 }
 
 static int add_all(struct clients *clients, const struct stage *stage, struct err *err)
@@ -80,18 +135,18 @@ static int add_all(struct clients *clients, const struct stage *stage, struct er
     BUF_AUTO listed = BUF_INIT;
     const char *const more[] = { "--list-mutants", NULL };
     const char **argv = extended(clients, stage->options, more);
-    if (argv == NULL)
-        return err_set(err, ERR_NOMEM, 0, "clients");
-    if (output_of(argv, buf_cstr(&stage->warden), (int64_t) (LIST_MS * stage->server.patience), &listed, err) != 0 ||
-        add_client(clients, stage, "a", NULL, err) != 0 || add_client(clients, stage, "b", NULL, err) != 0)
-        return -1;
-    for (const char *p = buf_cstr(&listed); *p != '\0';) {
-        size_t len = strcspn(p, "\n");
-        if (len > 0 && add_mutant(clients, stage, p, len, err) != 0)
-            return -1;
-        p += len + (p[len] == '\n');
-    }
-    return clients->count > 2 ? 0 : err_set(err, ERR_INVALID, 0, "the client lists no mutants");
+    cJSON *mutants = cJSON_CreateArray();
+    int rc = argv != NULL && mutants != NULL ? 0 : err_set(err, ERR_NOMEM, 0, "clients");
+    if (rc == 0)
+        rc = output_of(argv, buf_cstr(&stage->warden), (int64_t) (LIST_MS * stage->server.patience), &listed, err);
+    if (rc == 0)
+        rc = read_mutants(buf_cstr(&listed), mutants, err);
+    if (rc == 0)
+        rc = add_references(clients, stage, mutants, err);
+    if (rc == 0)
+        rc = add_mutants(clients, stage, mutants, err);
+    cJSON_Delete(mutants);
+    return rc;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------- */

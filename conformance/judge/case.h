@@ -43,7 +43,7 @@ struct case_def {
     size_t alias_count;
 
     const char *requirement, *tag; /* tag: "documented", "observed" or "inferred" */
-    const char *kills_none;        /* why no mutant can break it, or NULL */
+    const char *kills_none;        /* why it notices no mutant, or NULL */
     const struct cJSON *sources;   /* array of texts, one at least */
     const struct cJSON *bugs;      /* array of texts, or NULL */
     enum case_severity severity;

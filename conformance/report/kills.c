@@ -15,6 +15,7 @@ struct kills {
     size_t mutant_count;
     unsigned char *marks; /* [mutant * cases + case], enum kill_mark */
     bool *is_clean;       /* [case]: some reference ran it, and all that did pass it */
+    bool *is_broken;      /* [case]: a reference ran it, and did worse than non-strict */
     struct kill_finding *findings;
     size_t finding_count;
 };
@@ -60,19 +61,20 @@ static bool is_reference(const struct grid *grid, size_t client, bool is_marked)
     return is_marked ? results_flag(grid->clients[client], "reference") : !results_is_mutant(grid->clients[client]);
 }
 
-static bool is_clean(const struct grid *grid, size_t row, bool is_marked)
+static void look_at_references(struct kills *k, size_t row, bool is_marked)
 {
-    bool has_run = false;
-    for (size_t i = 0; i < grid->client_count; i++) {
-        const cJSON *result = is_reference(grid, i, is_marked) ? grid_get(grid, i, row) : NULL;
+    bool has_run = false, all_pass = true;
+    for (size_t i = 0; i < k->grid.client_count; i++) {
+        const cJSON *result = is_reference(&k->grid, i, is_marked) ? grid_get(&k->grid, i, row) : NULL;
         /* What a reference lacks it says nothing about. */
         if (result == NULL || result_verdict_of(result) == RESULT_SKIPPED)
             continue;
         has_run = true;
-        if (result_verdict_of(result) != RESULT_PASS)
-            return false;
+        all_pass = all_pass && result_verdict_of(result) == RESULT_PASS;
+        if (result_verdict_of(result) != RESULT_PASS && result_verdict_of(result) != RESULT_NON_STRICT)
+            k->is_broken[row] = true;
     }
-    return has_run;
+    k->is_clean[row] = has_run && all_pass;
 }
 
 static enum kill_mark mark_of(const cJSON *result, bool clean)
@@ -96,7 +98,7 @@ static void fill_marks(struct kills *k)
 {
     bool is_marked = has_references(&k->grid);
     for (size_t row = 0; row < k->grid.case_count; row++) {
-        k->is_clean[row] = is_clean(&k->grid, row, is_marked);
+        look_at_references(k, row, is_marked);
         for (size_t m = 0; m < k->mutant_count; m++)
             k->marks[m * k->grid.case_count + row] =
                 (unsigned char) mark_of(grid_get(&k->grid, k->mutants[m], row), k->is_clean[row]);
@@ -154,6 +156,8 @@ static void judge_case(struct kills *k, size_t row)
     const char *id = results_text(c, "id"), *reason = results_text(c, "kills_none");
     size_t killed = count_row(k, row, KILL_KILLED), noticed = count_row(k, row, KILL_NOTICED);
     size_t ran = k->mutant_count - count_row(k, row, KILL_NOT_RUN);
+    if (!k->is_clean[row] && reason[0] != '\0' && !k->is_broken[row])
+        return; /* no reference can do it, or takes this reading: that is the reason */
     if (!k->is_clean[row])
         add_finding(k, KILL_NO_REFERENCE, id,
                     "no reference has passed it, or one does not: what it says about mutants "
@@ -176,8 +180,11 @@ static int allocate(struct kills *k)
     k->mutants = calloc(k->grid.client_count + 1, sizeof *k->mutants);
     k->marks = calloc(k->grid.client_count * cases + 1, sizeof *k->marks);
     k->is_clean = calloc(cases + 1, sizeof *k->is_clean);
+    k->is_broken = calloc(cases + 1, sizeof *k->is_broken);
     k->findings = calloc(k->grid.client_count + cases + 1, sizeof *k->findings);
-    return k->mutants == NULL || k->marks == NULL || k->is_clean == NULL || k->findings == NULL ? -1 : 0;
+    bool has_all = k->mutants != NULL && k->marks != NULL && k->is_clean != NULL && k->is_broken != NULL &&
+                   k->findings != NULL;
+    return has_all ? 0 : -1;
 }
 
 struct kills *kills_new(const struct cJSON *results, struct err *err)
@@ -210,6 +217,7 @@ void kills_free(struct kills *kills)
     free(kills->mutants);
     free(kills->marks);
     free(kills->is_clean);
+    free(kills->is_broken);
     free(kills->findings);
     free(kills);
 }

@@ -101,6 +101,14 @@ static void findings_name_what_is_wrong(void **state)
         { "ref=pass mutant:m=non-strict", "", "" },
         { "ref=pass mutant:m=adapter-error", "", "surviving-mutant mutant:m, case-kills-none v/a/c, " },
         { "ref=fail mutant:m=fail", "", "surviving-mutant mutant:m, reference-does-not-pass v/a/c, " },
+        /* The reference takes the other reading of a SHOULD, or cannot do it at all: that can be a reason. */
+        { "ref=non-strict mutant:m=fail", "", "surviving-mutant mutant:m, reference-does-not-pass v/a/c, " },
+        { "ref=non-strict mutant:m=fail", ",'kills_none':'cannot'", "surviving-mutant mutant:m, " },
+        { "ref=skipped mutant:m=skipped", ",'kills_none':'cannot'", "surviving-mutant mutant:m, " },
+        { "ref=fail mutant:m=fail", ",'kills_none':'cannot'",
+          "surviving-mutant mutant:m, reference-does-not-pass v/a/c, " },
+        { "ref/a=non-strict ref/b=fail mutant:m=fail", ",'kills_none':'cannot'",
+          "surviving-mutant mutant:m, reference-does-not-pass v/a/c, " },
         { "ref=pass mutant:m=fail mutant:n=pass", "", "surviving-mutant mutant:n, " },
         { "ref=fail", "", "" }, /* without mutants there is no kill matrix */
     };
