@@ -34,6 +34,8 @@ static void break_off(struct cwc_call *call, enum cwc_status status, const char 
     reset(call, NGHTTP2_CANCEL);
 }
 
+static const char not_grpc[] = "the answer's content-type is not application/grpc";
+
 /* END_STREAM has come: what the answer as a whole means. */
 static void finish(struct cwc_call *call)
 {
@@ -47,6 +49,8 @@ static void finish(struct cwc_call *call)
     } else if (call->http_status != 200) {
         snprintf(text, sizeof text, "Received http2 header with status: %d", call->http_status);
         cwc_h2_end(call, cwc_grpc_status_of_http(call->http_status), false, text);
+    } else if (!call->is_grpc) {
+        cwc_h2_end(call, CWC_STATUS_UNKNOWN, false, not_grpc);
     } else {
         cwc_h2_end(call, CWC_STATUS_INTERNAL, false, "the stream ended without a status");
     }
@@ -69,9 +73,12 @@ static void take_status(struct cwc_call *call, const char *value, size_t size)
 
 static void take_message(struct cwc_call *call, const char *value, size_t size)
 {
+    char *text = CWC_MUTANT(message_not_unescaped) ? sbc_text_copy_bytes(value, size) : cwc_grpc_unescape(value, size);
+    struct sbc_buf clean = { 0 };
+    cwc_text_clean(&clean, text, strlen(text));
+    free(text);
     free(call->told.message);
-    call->told.message =
-        CWC_MUTANT(message_not_unescaped) ? sbc_text_copy_bytes(value, size) : cwc_grpc_unescape(value, size);
+    call->told.message = sbc_buf_take(&clean);
 }
 
 static void take_http(struct cwc_call *call, const char *value, size_t size)
@@ -82,7 +89,9 @@ static void take_http(struct cwc_call *call, const char *value, size_t size)
 static void take_type(struct cwc_call *call, const char *value, size_t size)
 {
     static const char wanted[] = "application/grpc";
-    call->is_grpc = size >= sizeof wanted - 1 && memcmp(value, wanted, sizeof wanted - 1) == 0;
+    size_t known = sizeof wanted - 1; /* "+proto" or parameters may follow */
+    call->is_grpc = size >= known && memcmp(value, wanted, known) == 0 &&
+                    (size == known || value[known] == '+' || value[known] == ';');
 }
 
 static const struct {
@@ -125,13 +134,13 @@ static void check_head(struct cwc_call *call)
     char text[80];
     if (call->head_bytes > CWC_HEAD_BYTES) {
         break_off(call, CWC_STATUS_RESOURCE_EXHAUSTED, "received metadata size exceeds hard limit");
-    } else if (call->has_status) {
+    } else if (call->has_status || call->http_status / 100 == 1) { /* 1xx: the answer is to come */
         return;
     } else if (call->http_status != 200) {
         snprintf(text, sizeof text, "Received http2 header with status: %d", call->http_status);
         break_off(call, cwc_grpc_status_of_http(call->http_status), text);
     } else if (!call->is_grpc) {
-        break_off(call, CWC_STATUS_UNKNOWN, "the answer's content-type is not application/grpc");
+        break_off(call, CWC_STATUS_UNKNOWN, not_grpc);
     }
 }
 
