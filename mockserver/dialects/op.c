@@ -451,6 +451,15 @@ bool op_inserts(struct exchange *x, enum odd_event *out_what, size_t *out_bytes)
     return true;
 }
 
+bool op_admits(struct exchange *x, const char **out_message)
+{
+    const struct fault *fault = take(x, FAULT_ERROR_ANSWER);
+    if (fault == NULL)
+        return false;
+    *out_message = fault->error_message == NULL ? "" : fault->error_message;
+    return true;
+}
+
 bool op_shows_state(struct exchange *x, enum shown_state *out_state, bool *out_without_exit_code)
 {
     const struct fault *fault = take(x, FAULT_SHOW_STATE);

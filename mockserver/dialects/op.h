@@ -101,6 +101,12 @@ bool op_breaks_off(struct exchange *x, const char **out_code, const char **out_m
    the stream ends; *out_bytes: how much output it holds. */
 bool op_inserts(struct exchange *x, enum odd_event *out_what, size_t *out_bytes);
 
+/* ---- answers --------------------------------------------------------------------------- */
+
+/* Must a good answer say that what was asked has failed, and nothing be done?  Ask once, before it is done, where the vendor
+   has a word for that; *out_message ("": none) is borrowed until op_end. */
+bool op_admits(struct exchange *x, const char **out_message);
+
 /* ---- states --------------------------------------------------------------------------- */
 
 /* Is the sandbox to be shown in this state, whatever is true?  Ask once, when the answer is written; then the fault has

@@ -196,6 +196,13 @@ static const struct fault_info infos[FAULT_KINDS] = {
                            "coreweave",
                            { WORD("state", state, true, &state_words, 0),
                              BOOL("without_exit_code", without_exit_code) } },
+    [FAULT_ERROR_ANSWER] = { "error_answer",
+                             PROB,
+                             true,
+                             false,
+                             COREWEAVE,
+                             "coreweave",
+                             { TEXT("message", error_message, false) } },
 };
 
 static const char *const trigger_names[TRIGGERS] = {

@@ -40,6 +40,7 @@ enum fault_kind {
     FAULT_ERROR_EVENT,              /* the stream ends here with an error of the vendor's, within the stream */
     FAULT_LARGE_TRAILERS,           /* so many bytes of metadata more with the end */
     FAULT_SHOW_STATE,               /* the sandbox is shown in this state, whatever is true */
+    FAULT_ERROR_ANSWER,             /* nothing is done, and a good answer says so in a word of its own */
     FAULT_KINDS
 };
 
@@ -94,7 +95,7 @@ struct fault {
     int64_t what;        /* insert_event: enum odd_event */
     int64_t state;       /* show_state: enum shown_state */
     int64_t without_exit_code; /* show_state: 1 = the state alone */
-    char *error_code, *error_message; /* error_event */
+    char *error_code, *error_message; /* error_event; the message also error_answer */
     struct reply *reply; /* FAULT_REPLY */
 };
 

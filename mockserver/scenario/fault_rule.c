@@ -258,6 +258,8 @@ static size_t needs_of(const struct fault_rule *rule, const struct fault_info *i
             (struct need){ vocab_ops_acting, "can be pretended: only what gives nothing back but success" };
     else if (info->wants_events || rule->at.place == AT_EVENTS)
         needs[count++] = (struct need){ vocab_ops_streaming, "answers with events in any dialect" };
+    else if (rule->fault.kind == FAULT_ERROR_ANSWER)
+        needs[count++] = (struct need){ vocab_ops_admitting, "has an answer that can say that it failed" };
     /* What is decided when the request comes cannot look into the log of a process that the request only starts. */
     if (rule->at.place == AT_FACT && info->is_immediate)
         needs[count++] =

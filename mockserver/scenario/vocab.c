@@ -63,6 +63,8 @@ const uint64_t vocab_ops_acting = OP_BIT(OP_SANDBOX_STOP) | OP_BIT(OP_PROCESS_SI
                                   OP_BIT(OP_FILE_MKDIR) | OP_BIT(OP_FILE_DELETE) | OP_BIT(OP_FILE_RENAME) |
                                   OP_BIT(OP_FILE_COPY) | OP_BIT(OP_FILE_CHMOD) | OP_BIT(OP_FILE_CHOWN);
 
+const uint64_t vocab_ops_admitting = OP_BIT(OP_SANDBOX_STOP) | OP_BIT(OP_FILE_READ) | OP_BIT(OP_FILE_WRITE);
+
 /* ---- dialects, facts ------------------------------------------------------------------ */
 
 static const struct word dialects[] = {

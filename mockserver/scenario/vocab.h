@@ -65,6 +65,7 @@ extern const uint64_t vocab_ops_launching;  /* the same, and what makes a sandbo
 extern const uint64_t vocab_ops_of_process; /* those about one process, which has facts */
 extern const uint64_t vocab_ops_streaming;  /* those that answer with events in some dialect */
 extern const uint64_t vocab_ops_acting;     /* those whose success can be pretended: they give nothing back */
+extern const uint64_t vocab_ops_admitting;  /* those whose good answer has a word for failure in some dialect */
 
 enum scenario_dialect { DIALECT_COREWEAVE, DIALECT_HYPERBROWSER, DIALECT_CLOUDFLARE, DIALECT_MODAL, DIALECT_COUNT };
 

@@ -41,6 +41,15 @@ static void assert_last_op(struct call_site *site, const char *method, const cha
     cJSON_Delete(line);
 }
 
+static void await_state(struct call_site *site, int state)
+{
+    int64_t until = mono_ns() + WORLD_LIMIT_MS * INT64_C(1000000);
+    while (call_state(site, call_get(site)) != state) {
+        if (mono_ns() > until)
+            fail_msg("not in state %d", state);
+    }
+}
+
 /* ---- what is not there -------------------------------------------------------------------------------- */
 
 /* Requests that name a sandbox, by the op that they mean; `rest` is what goes with it, the same in both versions: a command
@@ -140,6 +149,53 @@ static void what_cannot_be_read_is_known_by_its_method(void **state)
     assert_last_op(site, "stop", "sandbox.stop");
 }
 
+/* ---- answers that say that it failed ------------------------------------------------------------------- */
+
+/* success (1 or 2) is false, so not there; error_message (2 or 3) is "no, thanks". */
+static void an_answer_can_say_that_it_failed(void **state)
+{
+    static const struct { size_t row; char tag; } rows[] = { { 1, '\x12' }, { 2, '\x12' }, { 6, '\x1a' }, { 7, '\x12' } };
+    struct call_site *site = *state;
+    char members[200], wanted[20];
+    if (site->is_v1)
+        return;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const char *bytes;
+        const struct asked *row = &asked[rows[i].row];
+        snprintf(members, sizeof members, "\"faults\": [{\"when\": {\"op\": \"%s\"}, \"times\": 1, "
+                 "\"fault\": {\"kind\": \"error_answer\", \"message\": \"no, thanks\"}}]", row->op);
+        snprintf(wanted, sizeof wanted, "%c\x0ano, thanks", rows[i].tag);
+        call_play(site, members);
+        struct h2_stream *s = ask(site, row, site->sandbox);
+        assert_int_equal(h2_status(s), OK);
+        assert_int_equal(h2_message(s, 0, &bytes), 12);
+        assert_memory_equal(bytes, wanted, 12);
+        call_assert_fired(site);
+        call_forget_scenarios(site);
+        assert_int_equal(call_state(site, call_get(site)), 2);
+    }
+}
+
+/* In v1 a status says it: the rule is missed, and so is found in the counts. */
+static void v1_has_no_such_answer(void **state)
+{
+    struct call_site *site = *state;
+    struct match_counts counts;
+    size_t count;
+    if (!site->is_v1)
+        return;
+    call_play(site, "\"faults\": [{\"when\": {\"op\": \"sandbox.stop\"}, \"fault\": \"error_answer\"}]");
+    assert_int_equal(h2_status(call_stop(site)), OK);
+    await_state(site, 3);
+    struct match **matches = lane_matches(site->lane, &count);
+    assert_int_equal(count, 1);
+    assert_true(match_get_counts(matches[0], MATCH_FAULTS, 0, &counts));
+    assert_int_equal(counts.matched, 1);
+    assert_int_equal(counts.fired, 0);
+    assert_int_equal(counts.missed, 1);
+    lane_matches_free(matches, count);
+}
+
 /* ---- keys --------------------------------------------------------------------------------------------- */
 
 /* Only this request: an API key has nothing that could take its place. */
@@ -185,15 +241,6 @@ static void create(struct call_site *site)
     long len = h2_message(s, 0, &bytes);
     assert_true(len > 2 && bytes[0] == '\x0a' && bytes[1] > 0 && bytes[1] < len);
     snprintf(site->sandbox, sizeof site->sandbox, "%.*s", bytes[1], bytes + 2);
-}
-
-static void await_state(struct call_site *site, int state)
-{
-    int64_t until = mono_ns() + WORLD_LIMIT_MS * INT64_C(1000000);
-    while (call_state(site, call_get(site)) != state) {
-        if (mono_ns() > until)
-            fail_msg("not in state %d", state);
-    }
 }
 
 /* As the newest Get has told it; -1: not at all.  v1beta2 has no word for it. */
@@ -283,6 +330,8 @@ int main(void)
         TEST(a_rule_about_a_sandbox_by_name_needs_one_that_is_there),
         TEST(pretence_holds_for_sandboxes_that_are_not_there),
         TEST(what_cannot_be_read_is_known_by_its_method),
+        TEST(an_answer_can_say_that_it_failed),
+        TEST(v1_has_no_such_answer),
         TEST(a_key_can_be_refused_as_an_old_one),
         TEST(no_key_expires_behind_an_answer),
         TEST(a_main_process_can_be_a_puppet),

@@ -140,6 +140,13 @@ static const struct refusal refusals[] = {
       "f:2:28: /processes/0/when/op: only process.exec, process.start and sandbox.create start a process" },
     { RULE("\"processes\":[{\"when\":{},\"run\":{\"exit\":0}},{\"when\":{\"argv0\":\"a\"},\"run\":{\"exit\":0}}]"),
       "f:2:43: /processes/1: can never fire: the rule before it takes every request, and the first match wins" },
+    { RULE("\"faults\":[{\"when\":{\"op\":\"sandbox.get\"},\"fault\":\"error_answer\"}]"),
+      "f:2:25: /faults/0/when/op: none of these has an answer that can say that it failed" },
+    { RULE("\"faults\":[{\"when\":{\"dialect\":\"hyperbrowser\"},\"fault\":\"error_answer\"}]"),
+      "f:2:30: /faults/0/when/dialect: \"error_answer\" is a fault of coreweave, which none of these speaks" },
+    { RULE("\"faults\":[{\"when\":{\"dialect\":\"coreweave\"},\"at\":{\"after_bytes\":1},\"fault\":\"expire_token\"}]"),
+      "f:2:43: /faults/0/at: \"expire_token\" has no place with these, whose API keys do not expire: without one it refuses the "
+      "request itself" },
     { RULE("\"processes\":[{\"when\":{\"op\":[\"process.*\",\"sandbox.create\"]},\"run\":{\"exit\":0}}]"),
       "f:2:28: /processes/0/when/op: only process.exec, process.start and sandbox.create start a process" },
     { RULE("\"processes\":[{\"when\":{},\"run\":{\"exit\":0}},{\"when\":{\"op\":\"sandbox.create\"},\"run\":{\"exit\":0}},"

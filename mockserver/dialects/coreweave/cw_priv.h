@@ -115,6 +115,9 @@ void cw_fail_err(struct cw_call *call, const struct err *err);
 bool cw_begin(struct cw_call *call, const struct op *op, bool *out_pretend);
 /* Answer with one message and OK, or with RESOURCE_EXHAUSTED when memory ran out while it was written. */
 void cw_reply(struct cw_call *call, const struct buf *message);
+/* Has a scenario wanted the answer itself to say that it failed, and has that been sent?  Ask behind cw_begin; `write` NULL:
+   this version has no word for it, and the fault does not fire. */
+bool cw_admits(struct cw_call *call, void (*write)(const char *message, struct buf *out));
 /* A method that the vendor has and we do not. */
 void cw_not_supported(struct cw_call *call);
 

@@ -194,6 +194,17 @@ bool cw_begin(struct cw_call *call, const struct op *op, bool *out_pretend)
     return false;
 }
 
+bool cw_admits(struct cw_call *call, void (*write)(const char *message, struct buf *out))
+{
+    const char *words;
+    BUF_AUTO message = BUF_INIT;
+    if (write == NULL || !op_admits(&call->rpc->x, &words))
+        return false;
+    write(words, &message);
+    cw_reply(call, &message);
+    return true;
+}
+
 /* ---- answers -------------------------------------------------------------------------------- */
 
 void cw_reply(struct cw_call *call, const struct buf *message)

@@ -151,7 +151,7 @@ void cw_read_file(struct cw_call *call)
         return;
     SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
     const struct op op = cw_op(call, sandbox, NULL);
-    if (!cw_begin(call, &op, NULL) || !cw_must_run(call, sandbox))
+    if (!cw_begin(call, &op, NULL) || cw_admits(call, call->wire->write_not_read) || !cw_must_run(call, sandbox))
         return;
     snprintf(most, sizeof most, "%" PRId64, cw_now(call->cw)->file_max_bytes);
     if (run_script(call->cw, sandbox, &call->request.file, most, false, cw_is_over, call, &outcome, &err) < 0)
@@ -192,7 +192,7 @@ void cw_write_file(struct cw_call *call)
         return;
     SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
     const struct op op = cw_op(call, sandbox, NULL);
-    if (!cw_begin(call, &op, &pretend))
+    if (!cw_begin(call, &op, &pretend) || cw_admits(call, call->wire->write_not_written))
         return;
     snprintf(size, sizeof size, "%zu", call->request.file.len);
     if (pretend)

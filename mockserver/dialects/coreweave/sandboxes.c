@@ -232,7 +232,7 @@ void cw_stop_sandbox(struct cw_call *call)
     bool pretend;
     SANDBOX_AUTO *sandbox = cw_find_sandbox(call);
     const struct op op = cw_op(call, sandbox, NULL);
-    if (!cw_begin(call, &op, &pretend))
+    if (!cw_begin(call, &op, &pretend) || cw_admits(call, call->wire->write_not_stopped))
         return;
     if (call->request.wants_snapshot && call->request.allow_missing)
         cw_fail(call, RPC_INVALID_ARGUMENT, "CWSANDBOX_INVALID_REQUEST",

@@ -126,6 +126,10 @@ struct cw_wire {
     void (*write_log_end)(struct buf *out);   /* NULL: the end of the call is the end */
     void (*write_file)(const struct buf *content, struct buf *out);
     void (*write_file_done)(struct buf *out);
+    /* Answers with the status OK that say that it failed; NULL: this version has no word for it. */
+    void (*write_not_stopped)(const char *message, struct buf *out);
+    void (*write_not_read)(const char *message, struct buf *out);
+    void (*write_not_written)(const char *message, struct buf *out);
     void (*write_runners)(const struct cw_runner *runners, size_t count, struct buf *out);
     void (*write_runner)(const struct cw_runner *runner, struct buf *out);
     void (*write_profiles)(const struct cw_runner *runners, size_t count, struct buf *out);   /* NULL: there are none */

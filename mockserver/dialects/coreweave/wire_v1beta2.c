@@ -307,6 +307,13 @@ static void write_stopped(const struct cw_view *view, struct buf *out)
     proto_encode(&m, out);   /* the answer to Delete has the same fields */
 }
 
+static void write_not_stopped(const char *message, struct buf *out)
+{
+    Cwb2__StopSandboxResponse m = CWB2__STOP_SANDBOX_RESPONSE__INIT;
+    m.error_message = proto_text(message);
+    proto_encode(&m, out);
+}
+
 /* ---- commands ------------------------------------------------------------------------------------ */
 
 static void write_result(struct cw_result *result, struct buf *out)
@@ -459,6 +466,20 @@ static void write_file_done(struct buf *out)
     proto_encode(&m, out);
 }
 
+static void write_not_read(const char *message, struct buf *out)
+{
+    Cwb2__RetrieveFileSandboxResponse m = CWB2__RETRIEVE_FILE_SANDBOX_RESPONSE__INIT;
+    m.error_message = proto_text(message);
+    proto_encode(&m, out);
+}
+
+static void write_not_written(const char *message, struct buf *out)
+{
+    Cwb2__AddFileSandboxResponse m = CWB2__ADD_FILE_SANDBOX_RESPONSE__INIT;
+    m.error_message = proto_text(message);
+    proto_encode(&m, out);
+}
+
 /* ---- discovery -------------------------------------------------------------------------------------- */
 
 struct runner_parts {
@@ -571,6 +592,9 @@ const struct cw_wire cw_wire_v1beta2 = {
     .write_log_end = write_log_end,
     .write_file = write_file,
     .write_file_done = write_file_done,
+    .write_not_stopped = write_not_stopped,
+    .write_not_read = write_not_read,
+    .write_not_written = write_not_written,
     .write_runners = write_runners,
     .write_runner = write_runner,
     .write_profiles = write_profiles,

@@ -355,7 +355,51 @@ def test_stop_then_not_found(lane):
     box.stop().result()
 
 
+# Only v1beta2 has answers that say so themselves.
+says_no = pytest.mark.skipif(not IS_OLD, reason="v1 has no answer with success false")
+
+
+@says_no
+@scenario("cw-stop-says-no")
+def test_stop_says_no(lane):
+    box = Sandbox.run()
+    with pytest.raises(SandboxError, match="the runner is busy"):
+        box.stop().result()
+    assert run(box).stdout == "hi\n"
+    box.stop().result()
+
+
+@says_no
+@scenario("cw-file-says-no")
+def test_file_says_no(box):
+    with pytest.raises(cwsandbox.SandboxFileError):
+        box.write_file("/tmp/note", b"one").result()
+    box.write_file("/tmp/note", b"two").result()
+    with pytest.raises(cwsandbox.SandboxFileError, match="cannot be read now"):
+        box.read_file("/tmp/note").result()
+    assert box.read_file("/tmp/note").result() == b"two"
+
+
+# ---- keys
+
+
+@scenario("cw-key-expires")
+def test_key_expires(lane, box):
+    refused(lambda: run(box), cwsandbox.CWSandboxAuthenticationError, grpc.StatusCode.UNAUTHENTICATED)
+    assert len(lane.calls(STREAM)) == 1
+    assert run(box).stdout == "hi\n"
+
+
 # ---- creates
+
+
+@scenario("cw-main-crashes")
+def test_main_crashes(lane):
+    box = Sandbox.run()
+    box.wait()
+    lane.open("crash")
+    box.wait_until_complete().result()
+    assert box.returncode == (None if IS_OLD else 9)
 
 
 @scenario("cw-create-without-room")
