@@ -20,6 +20,8 @@ void cwc_wire_put(const void *message, struct sbc_buf *out)
 void *cwc_wire_take(const ProtobufCMessageDescriptor *type, const struct sbc_buf *bytes)
 {
     static const uint8_t nothing[1];
+    if (!cwc_wire_is_sound(type, bytes))
+        return NULL;
     return protobuf_c_message_unpack(type, NULL, bytes->size,
                                      bytes->size == 0 ? nothing : (const uint8_t *) bytes->data);
 }
@@ -49,11 +51,13 @@ char *cwc_wire_text(const char *text)
 
 struct cwc_sandbox_info *cwc_wire_add(struct cwc_list *list)
 {
-    struct cwc_sandbox_info *longer = sbc_alloc(list->count + 1, sizeof *longer);
-    if (list->count > 0)
-        memcpy(longer, list->items, list->count * sizeof *longer);
-    free(list->items);
-    list->items = longer;
+    if ((list->count & (list->count - 1)) == 0) { /* 0 or a power of two: there is no room */
+        struct cwc_sandbox_info *longer = sbc_alloc(2 * list->count + 1, sizeof *longer);
+        if (list->count > 0)
+            memcpy(longer, list->items, list->count * sizeof *longer);
+        free(list->items);
+        list->items = longer;
+    }
     return &list->items[list->count++];
 }
 

@@ -108,6 +108,9 @@ extern const size_t cwc_default_arg_count;
 
 void cwc_wire_put(const void *message, struct sbc_buf *out);
 
+/* Whether a message may be read: what protobuf-c would take wrongly, or at any cost, may not (docs/wire-notes.md). */
+bool cwc_wire_is_sound(const ProtobufCMessageDescriptor *type, const struct sbc_buf *bytes);
+
 /* NULL: no message of that type.  Free it with protobuf_c_message_free_unpacked. */
 void *cwc_wire_take(const ProtobufCMessageDescriptor *type, const struct sbc_buf *bytes);
 
