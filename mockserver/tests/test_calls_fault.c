@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "tests/support/call_site.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -304,6 +305,29 @@ static void a_refusal_says_all_that_it_may(void **state)
     done_with(site);
 }
 
+static void a_refusal_names_the_fields_that_are_wrong(void **state)
+{
+    struct call_site *site = *state;
+    struct err err = ERR_INIT;
+    struct h2_stream *s = run_with(
+        site,
+        FAULT("process.exec", "\"reply\": {\"status\": \"INVALID_ARGUMENT\", \"message\": \"no\", \"details\": {\"field_violations\": "
+                              "[{\"field\": \"init.command\", \"description\": \"must be short\"}, {\"field\": \"init.tty\"}]}}"),
+        "true");
+    BUF_AUTO text = BUF_INIT;
+    BUF_AUTO bytes = BUF_INIT;
+    buf_str(&text, h2_field(s, "grpc-status-details-bin"));
+    while (text.len % 4 != 0)
+        buf_char(&text, '=');
+    assert_int_equal(h2_status(s), 3);
+    assert_int_equal(base64_decode(&bytes, text.data, text.len, &err), 0);
+    static const char *const parts[] = { "google.rpc.BadRequest", "\x0a\x0cinit.command\x12\x0dmust be short", "\x0a\x08init.tty" };
+    for (size_t i = 0; i < COUNT(parts); i++)
+        assert_non_null(memmem(bytes.data, bytes.len, parts[i], strlen(parts[i])));
+    assert_null(memmem(bytes.data, bytes.len, "ErrorInfo", 9));
+    done_with(site);
+}
+
 /* ---- states ------------------------------------------------------------------------------------------------ */
 
 static void a_sandbox_is_shown_as_the_scenario_wants(void **state)
@@ -351,6 +375,7 @@ int main(void)
         TEST(trailers_can_be_late),
         TEST(trailers_can_be_too_large_for_clients),
         TEST(a_refusal_says_all_that_it_may),
+        TEST(a_refusal_names_the_fields_that_are_wrong),
         TEST(a_sandbox_is_shown_as_the_scenario_wants),
         TEST(a_stop_can_be_followed_by_a_stale_state),
         TEST(every_fault_fires_on_every_operation),

@@ -215,6 +215,11 @@ static void a_session_that_cannot_be_resumed_says_why(void **state)
     cw_finish(c);
     TOLD beyond = tell(w, c);
     assert_string_equal(beyond.error, "INVALID_RESUME_OFFSET");
+    /* Also who follows is told at once. */
+    struct cw_answer *d = ask_logs(w, (struct ask) { .session = whole.session, .offset = whole.offset + 1, .follow = true });
+    cw_finish(d);
+    TOLD followed = tell(w, d);
+    assert_string_equal(followed.error, "INVALID_RESUME_OFFSET");
 }
 
 static void logs_of_a_sandbox_that_is_over_are_v1beta2s_alone(void **state)

@@ -297,6 +297,29 @@ static void lists_show_what_lives_or_what_is_asked_for(void **state)
     assert_int_equal(list(w, NULL, 0, true, 0, "").count, 2);
 }
 
+static void lists_can_be_of_one_profile(void **state)
+{
+    struct cw_world *w = *state;
+    if (w->is_v1)
+        return;   /* has no profiles */
+    cw_new_sandbox(w, WISH(.tag = "a"));
+    static const struct { const char *id, *name; size_t count; } rows[] = {
+        { "default", NULL, 1 }, { NULL, "default", 1 }, { "other", NULL, 0 }, { NULL, "other", 0 }, { "default", "other", 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *ids[] = { proto_text(rows[i].id) }, *names[] = { proto_text(rows[i].name) };
+        Cwb2__ListSandboxesRequest m = CWB2__LIST_SANDBOXES_REQUEST__INIT;
+        m.n_profile_ids = rows[i].id != NULL;
+        m.profile_ids = ids;
+        m.n_profile_names = rows[i].name != NULL;
+        m.profile_names = names;
+        struct cw_answer *a = cw_unary(w, "GatewayService/List", &m);
+        cw_assert_ok(a);
+        const Cwb2__ListSandboxesResponse *r = cw_read(a, 0, &cwb2__list_sandboxes_response__descriptor);
+        assert_int_equal(r->n_sandboxes, rows[i].count);
+    }
+}
+
 static void pages_have_all_once_the_newest_first(void **state)
 {
     struct cw_world *w = *state;
@@ -415,6 +438,8 @@ static void a_method_that_is_not_served_says_so(void **state)
     Cw1__GetSandboxRequest m = CW1__GET_SANDBOX_REQUEST__INIT;
     struct cw_answer *a = cw_unary(w, w->is_v1 ? "SandboxService/ConnectSandbox" : "GatewayService/Pause", &m);
     cw_assert_refused(a, RPC_UNIMPLEMENTED, "CWSANDBOX_NOT_IMPLEMENTED");
+    a = cw_unary(w, w->is_v1 ? "VolumeService/ListVolumes" : "SecretStoreService/GetSecretStore", &m);
+    cw_assert_refused(a, RPC_UNIMPLEMENTED, "CWSANDBOX_NOT_IMPLEMENTED");
     assert_null(coreweave_dialect.rpc->find("/coreweave.sandbox.v1.SandboxService/NoSuch"));
 }
 
@@ -507,6 +532,7 @@ int main(void)
         E(files_of_a_create_are_there_before_the_command),
         E(a_file_that_cannot_be_written_fails_its_sandbox),
         E(lists_show_what_lives_or_what_is_asked_for),
+        E(lists_can_be_of_one_profile),
         E(pages_have_all_once_the_newest_first),
         T(a_file_comes_back_byte_by_byte),
         T(what_is_wrong_with_a_file_is_its_reason),

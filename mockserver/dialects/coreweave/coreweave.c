@@ -105,7 +105,9 @@ static const struct cw_row *find_in(const struct cw_row *rows, size_t count, con
 static const struct cw_row *find_row(const char *path)
 {
     const struct cw_row *row = find_in(cw_v1_rows, cw_v1_row_count, path);
-    return row != NULL ? row : find_in(cw_v1beta2_rows, cw_v1beta2_row_count, path);
+    if (row == NULL)
+        row = find_in(cw_v1beta2_rows, cw_v1beta2_row_count, path);
+    return row != NULL ? row : find_in(cw_unserved_rows, cw_unserved_row_count, path);
 }
 
 static const struct rpc_method *find(const char *path)

@@ -83,8 +83,8 @@ static inline void cw_drop_proc(struct proc **proc)
 
 /* ---- coreweave.c ------------------------------------------------------------------------- */
 
-extern const struct cw_row cw_v1_rows[], cw_v1beta2_rows[];
-extern const size_t cw_v1_row_count, cw_v1beta2_row_count;
+extern const struct cw_row cw_v1_rows[], cw_v1beta2_rows[], cw_unserved_rows[];
+extern const size_t cw_v1_row_count, cw_v1beta2_row_count, cw_unserved_row_count;
 
 bool cw_knows_key(const struct cw *cw, const char *key);
 

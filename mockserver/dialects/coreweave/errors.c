@@ -13,6 +13,7 @@
 #define DOMAIN     "cwsandbox.com"   /* the only one whose reasons choose an exception (SDK 1.22.0, _error_info.py:39) */
 #define INFO_TYPE  "type.googleapis.com/google.rpc.ErrorInfo"
 #define RETRY_TYPE "type.googleapis.com/google.rpc.RetryInfo"
+#define BAD_TYPE   "type.googleapis.com/google.rpc.BadRequest"
 #define MAX_META   32
 
 /* ---- details ------------------------------------------------------------------------------ */
@@ -23,6 +24,7 @@ struct trouble {
     const char *message;
     const char *meta[2 * MAX_META + 1];
     int64_t retry_after_ms;    /* -1: no RetryInfo */
+    const cJSON *violations;   /* NULL: no BadRequest; else a list of {"field", "description"} */
 };
 
 static void write_info(const struct trouble *trouble, struct buf *out)
@@ -52,21 +54,61 @@ static void write_retry(int64_t ms, struct buf *out)
     proto_encode(&retry, out);
 }
 
+static char *text_of(const cJSON *object, const char *name)
+{
+    const cJSON *text = cJSON_GetObjectItemCaseSensitive(object, name);
+    return proto_text(cJSON_IsString(text) ? text->valuestring : "");
+}
+
+static void write_violations(const cJSON *violations, struct buf *out)
+{
+    Rpc__BadRequest bad = RPC__BAD_REQUEST__INIT;
+    Rpc__FieldViolation entries[MAX_META], *list[MAX_META];
+    const cJSON *violation;
+    bad.field_violations = list;
+    cJSON_ArrayForEach(violation, violations)
+    {
+        if (bad.n_field_violations == MAX_META)
+            break;
+        Rpc__FieldViolation *entry = &entries[bad.n_field_violations];
+        *entry = (Rpc__FieldViolation) RPC__FIELD_VIOLATION__INIT;
+        entry->field = text_of(violation, "field");
+        entry->description = text_of(violation, "description");
+        list[bad.n_field_violations++] = entry;
+    }
+    proto_encode(&bad, out);
+}
+
+static void add_part(Rpc__Status *status, Rpc__Any *parts, const char *type, const struct buf *bytes)
+{
+    parts[status->n_details] = (Rpc__Any) RPC__ANY__INIT;
+    parts[status->n_details].type_url = proto_text(type);
+    parts[status->n_details++].value = PROTO_BYTES(*bytes);
+}
+
+static bool has_details(const struct trouble *trouble)
+{
+    return trouble->reason != NULL || trouble->retry_after_ms >= 0 || trouble->violations != NULL;
+}
+
 static void write_details(const struct trouble *trouble, struct buf *out)
 {
     Rpc__Status status = RPC__STATUS__INIT;
-    Rpc__Any parts[2] = { RPC__ANY__INIT, RPC__ANY__INIT }, *list[2];
+    Rpc__Any parts[3], *list[3];
     BUF_AUTO info = BUF_INIT;
     BUF_AUTO retry = BUF_INIT;
+    BUF_AUTO bad = BUF_INIT;
     if (trouble->reason != NULL) {
         write_info(trouble, &info);
-        parts[status.n_details].type_url = proto_text(INFO_TYPE);
-        parts[status.n_details++].value = PROTO_BYTES(info);
+        add_part(&status, parts, INFO_TYPE, &info);
     }
     if (trouble->retry_after_ms >= 0) {
         write_retry(trouble->retry_after_ms, &retry);
-        parts[status.n_details].type_url = proto_text(RETRY_TYPE);
-        parts[status.n_details++].value = PROTO_BYTES(retry);
+        add_part(&status, parts, RETRY_TYPE, &retry);
+    }
+    if (trouble->violations != NULL) {
+        write_violations(trouble->violations, &bad);
+        add_part(&status, parts, BAD_TYPE, &bad);
     }
     for (size_t i = 0; i < status.n_details; i++)
         list[i] = &parts[i];
@@ -79,12 +121,11 @@ static void write_details(const struct trouble *trouble, struct buf *out)
 static void end_with(struct cw_call *call, const struct trouble *trouble)
 {
     BUF_AUTO details = BUF_INIT;
-    bool has_details = trouble->reason != NULL || trouble->retry_after_ms >= 0;
-    if (has_details)
+    if (has_details(trouble))
         write_details(trouble, &details);
-    has_details = has_details && !details.failed;
-    (void) call->rpc->ops->end(call->rpc, trouble->status, trouble->message, has_details ? details.data : NULL,
-                               has_details ? details.len : 0);
+    bool goes_along = has_details(trouble) && !details.failed;
+    (void) call->rpc->ops->end(call->rpc, trouble->status, trouble->message, goes_along ? details.data : NULL,
+                               goes_along ? details.len : 0);
 }
 
 /* ---- refusals of ours ------------------------------------------------------------------------ */
@@ -171,6 +212,8 @@ static void end_scripted(struct cw_call *call)
         .retry_after_ms = reply->retry_after_ms,
     };
     take_meta(&trouble, details);
+    const cJSON *violations = cJSON_GetObjectItemCaseSensitive(details, "field_violations");
+    trouble.violations = cJSON_IsArray(violations) ? violations : NULL;
     for (size_t i = 0; i < reply->header_count; i++)
         call->rpc->ops->add_trailer(call->rpc, reply->headers[i].name, reply->headers[i].value);
     end_with(call, &trouble);

@@ -190,6 +190,12 @@ static bool has_all(const struct feed *feed, const struct fact *fact)
     return !feed->follows && fact->out_seq >= feed->last_seq;
 }
 
+/* All that there was when the call came has been gone through, and it ended before what the client says it has. */
+static bool is_beyond(const struct feed *feed, const struct fact *fact)
+{
+    return fact->out_seq >= feed->last_seq && feed->offset > feed->written;
+}
+
 static bool is_broken_off(struct feed *feed)
 {
     feed->is_broken_off = feed->is_broken_off || op_breaks_off(&feed->call->rpc->x, &feed->error_code,
@@ -205,7 +211,7 @@ static enum read_result run(struct feed *feed)
     enum read_result got = READ_FACT;
     if (is_broken_off(feed))
         return READ_END;
-    while (got == READ_FACT && !has_all(feed, &fact)) {
+    while (got == READ_FACT && !has_all(feed, &fact) && !is_beyond(feed, &fact)) {
         /* What is there is gathered; before waiting for more it goes out. */
         bool waits = feed->follows && feed->chunk.len == 0;
         got = proc_reader_next(feed->reader, waits ? CLOCK_NEVER : 0, is_closed, feed, &fact, &bytes);

@@ -92,6 +92,12 @@ static bool has_text(const struct cw_texts *texts, const char *text)
     return false;
 }
 
+/* An empty list asks for nothing. */
+static bool is_among(const struct cw_texts *wanted, const char *text)
+{
+    return wanted->count == 0 || has_text(wanted, text);
+}
+
 static bool has_all(const struct cw_texts *texts, const struct cw_texts *wanted)
 {
     for (size_t i = 0; i < wanted->count; i++) {
@@ -110,7 +116,8 @@ static bool fits(const struct cw_request *request, const struct cw_view *view)
         return false;
     if (cw_state_is_terminal(view->state) && !shows_over)
         return false;
-    if (request->runner_ids.count > 0 && !has_text(&request->runner_ids, view->runner_id))
+    if (!is_among(&request->runner_ids, view->runner_id) || !is_among(&request->profile_ids, view->profile) ||
+        !is_among(&request->profile_names, view->profile))
         return false;
     return has_all(&view->record->made_from.tags, &request->tags);
 }

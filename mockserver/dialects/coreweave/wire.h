@@ -42,6 +42,7 @@ struct cw_request {
     int64_t max_lifetime_s;            /* 0: none */
     const ProtobufCMessage *spec;      /* v1: to be echoed; NULL: none */
     /* list; tags and runner_ids as above */
+    struct cw_texts profile_ids, profile_names;
     int state;                         /* enum cw_state, CW_UNSPECIFIED: any; -1: a number that is none */
     bool with_terminal, is_ascending;
     int64_t page_size;                 /* 0: not said */

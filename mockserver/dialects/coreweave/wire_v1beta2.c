@@ -82,6 +82,8 @@ static int read_list(const ProtobufCMessage *message, struct cw_request *out, st
     (void) err;
     out->tags = (struct cw_texts) { m->tags, m->n_tags };
     out->runner_ids = (struct cw_texts) { m->runner_ids, m->n_runner_ids };
+    out->profile_ids = (struct cw_texts) { m->profile_ids, m->n_profile_ids };
+    out->profile_names = (struct cw_texts) { m->profile_names, m->n_profile_names };
     out->state = state_from(m->status);
     out->with_terminal = m->include_stopped;
     out->page_size = m->page_size;
