@@ -190,14 +190,14 @@ static void drop_dead(struct cwc_client *client)
     client->conn_count = kept;
 }
 
-/* The connection in use, or a new one; with the lock held. */
-static struct cwc_conn *find_conn(struct cwc_client *client, struct cwc_end *end)
+/* The connection in use, or a new one within the limit; with the lock held. */
+static struct cwc_conn *find_conn(struct cwc_client *client, int64_t timeout_ms, struct cwc_end *end)
 {
     if (client->conn_count > 0 && (cwc_conn_is_open(client->conns[client->conn_count - 1]) ||
                                    CWC_MUTANT(never_reconnects)))
         return client->conns[client->conn_count - 1];
     drop_dead(client);
-    struct cwc_conn *conn = cwc_conn_open(client->host, client->port, client->timeout_ms, end);
+    struct cwc_conn *conn = cwc_conn_open(client->host, client->port, timeout_ms, end);
     struct cwc_conn **longer = conn == NULL ? NULL : sbc_alloc(client->conn_count + 1, sizeof(struct cwc_conn *));
     if (conn == NULL)
         return NULL;
@@ -222,7 +222,8 @@ struct cwc_call *cwc_client_begin(struct cwc_client *client, enum cwc_method met
     if (CWC_MUTANT(stream_not_authorized) && (method == CWC_EXEC || method == CWC_LOGS))
         options.auth = NULL;
     pthread_mutex_lock(&client->lock);
-    struct cwc_conn *conn = client->is_cancelled ? NULL : find_conn(client, &end);
+    int64_t limit = timeout_ms > 0 && timeout_ms < client->timeout_ms ? timeout_ms : client->timeout_ms;
+    struct cwc_conn *conn = client->is_cancelled ? NULL : find_conn(client, limit, &end);
     bool is_cancelled = client->is_cancelled;
     if (conn != NULL)
         call = cwc_call_begin(conn, &options);
@@ -258,7 +259,7 @@ int cwc_client_call(struct cwc_client *client, enum cwc_method method, const str
     cwc_call_half_close(call);
     bool has_answer = cwc_call_next(call, 0, answer) == 1;
     while (cwc_call_next(call, 0, &more) == 1)
-        continue;
+        sbc_buf_drop(&more, more.size); /* nobody asked for it */
     const struct cwc_end *end = cwc_call_end(call);
     int failed = end->status != CWC_STATUS_OK ? cwc_error_from_end(err, end, client->version, operations[method])
                  : !has_answer                ? cwc_error_from_end(err, &empty, client->version, operations[method])

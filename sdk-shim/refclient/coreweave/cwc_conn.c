@@ -15,6 +15,7 @@
 #include "cwc_mutants.h"
 
 #define ROOM_BYTES ((size_t) 1 << 20) /* queued to go out, before a writer waits */
+#define GOODBYE_MS 500                /* for a peer to read the last words */
 
 /* ------------------------------------------------------------------- thread */
 
@@ -37,8 +38,9 @@ static void keep_deadlines(struct cwc_conn *conn)
 
 static int next_deadline(const struct cwc_conn *conn)
 {
-    int64_t now = sbc_now_ms(), wait = INT_MAX;
-    bool is_bounded = false;
+    int64_t now = sbc_now_ms(), wait = conn->is_closing ? conn->closing_ms + GOODBYE_MS - now : INT_MAX;
+    bool is_bounded = conn->is_closing;
+    wait = wait > 0 ? wait : 0;
     for (const struct cwc_call *call = conn->calls; call != NULL; call = call->next) {
         if (call->is_over || call->deadline_ms == 0)
             continue;
@@ -76,16 +78,14 @@ static int flush_out(struct cwc_conn *conn)
     }
 }
 
+/* Not more at once: deadlines and callers have their turn however much comes. */
 static int take_in(struct cwc_conn *conn)
 {
     static _Thread_local uint8_t bytes[65536];
-    for (;;) {
-        ssize_t size = recv(conn->fd, bytes, sizeof bytes, 0);
-        if (size < 0)
-            return errno == EAGAIN || errno == EINTR ? 0 : -1;
-        if (size == 0 || nghttp2_session_mem_recv(conn->session, bytes, (size_t) size) < 0)
-            return -1;
-    }
+    ssize_t size = recv(conn->fd, bytes, sizeof bytes, 0);
+    if (size < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -1;
+    return size == 0 || nghttp2_session_mem_recv(conn->session, bytes, (size_t) size) < 0 ? -1 : 0;
 }
 
 /* One turn: say, wait, hear.  -1: the connection is over. */
@@ -96,7 +96,7 @@ static int turn(struct cwc_conn *conn)
     if (flush_out(conn) < 0)
         return -1;
     bool is_busy = conn->out_at < conn->out.size;
-    if (conn->is_closing && !is_busy)
+    if (conn->is_closing && (!is_busy || sbc_now_ms() - conn->closing_ms >= GOODBYE_MS))
         return -1;
     if (nghttp2_session_want_read(conn->session) == 0 && !is_busy && nghttp2_session_want_write(conn->session) == 0)
         return -1;
@@ -227,6 +227,7 @@ void cwc_conn_free(struct cwc_conn *conn)
         return;
     pthread_mutex_lock(&conn->lock);
     conn->is_closing = true;
+    conn->closing_ms = sbc_now_ms();
     if (!conn->is_over)
         nghttp2_session_terminate_session(conn->session, NGHTTP2_NO_ERROR);
     pthread_mutex_unlock(&conn->lock);

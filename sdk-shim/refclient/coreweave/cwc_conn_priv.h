@@ -15,6 +15,7 @@
 #define CWC_CONN_WINDOW   (16 << 20)
 #define CWC_KEPT_BYTES    (1 << 20) /* of messages that nobody took, before the window is held back */
 #define CWC_HEAD_BYTES    16384     /* of header fields of an answer */
+#define CWC_SENT_BYTES    (1 << 18) /* of what went out, before its room is used again */
 
 struct cwc_message {
     struct cwc_message *next;
@@ -56,7 +57,8 @@ struct cwc_conn {
     size_t out_at;
     struct cwc_call *calls;
     bool is_leaving; /* no new calls */
-    bool is_closing; /* freed */
+    bool is_closing; /* freed ... */
+    int64_t closing_ms; /* ... since then */
     bool is_over;
 };
 

@@ -264,6 +264,9 @@ static ssize_t read_out(nghttp2_session *session, int32_t stream, uint8_t *buf, 
             *flags |= NGHTTP2_DATA_FLAG_EOF;
             call->sent_end = true;
         }
+    } else if (call->out_at >= CWC_SENT_BYTES && call->out_at >= call->out.size / 2) {
+        sbc_buf_drop(&call->out, call->out_at);
+        call->out_at = 0;
     }
     pthread_cond_broadcast(&call->changed);
     return (ssize_t) n;

@@ -231,7 +231,7 @@ static void read_stream(struct cwc_process *process)
         sbc_buf_drop(&message, message.size);
     }
     trailers = sbc_now_ms() + TRAILERS_MS;
-    while (cwc_call_next(process->call, trailers, &message) > 0)
+    while (sbc_now_ms() < trailers && cwc_call_next(process->call, trailers, &message) > 0)
         sbc_buf_drop(&message, message.size);
     sbc_buf_free(&message);
 }

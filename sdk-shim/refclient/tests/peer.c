@@ -42,7 +42,9 @@ struct connection {
     nghttp2_hd_inflater *inflater;
     struct sbc_buf in, out, again;
     size_t taken; /* of the preface */
-    bool is_ending, is_breaking, is_deaf;
+    bool is_flowing;
+    size_t window; /* when flowing: what may be sent */
+    bool is_ending, is_breaking;
 };
 
 struct peer {
@@ -53,7 +55,7 @@ struct peer {
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
-    bool is_stopping;
+    bool is_stopping, is_deaf;
     struct rule rules[RULES];
     size_t rule_count;
     struct call calls[CALLS];
@@ -94,9 +96,9 @@ static void use(struct peer *peer, struct connection *c, const struct sbc_buf *f
     add_frames(&c->out, frames, stream);
     c->is_ending = c->is_ending || then == PEER_CLOSES || then == PEER_BREAKS || then == PEER_LEAVES;
     c->is_breaking = c->is_breaking || then == PEER_BREAKS;
-    c->is_deaf = c->is_deaf || peer->options.is_deaf;
-    if (then == PEER_REPEATS)
+    if (then == PEER_REPEATS || then == PEER_FLOWS)
         add_frames(&c->again, frames, stream);
+    c->is_flowing = c->is_flowing || then == PEER_FLOWS;
     if (then == PEER_LEAVES && !peer->has_left) {
         peer->has_left = true;
         close(peer->listener);
@@ -180,6 +182,8 @@ static void hear_frame(struct peer *peer, struct connection *c, const char *head
     struct call *call = stream == 0 ? NULL : find_call(peer, c, stream);
     if (call == NULL)
         return;
+    if (type == PEER_WINDOW)
+        c->window += word_at(head + 9);
     if (type == PEER_DATA)
         hear_data(peer, c, call, head + 9, size - 9);
     if (type == PEER_RST && !call->is_reset) {
@@ -226,7 +230,7 @@ static void accept_one(struct peer *peer)
         return;
     }
     struct connection *c = &peer->connections[peer->connection_count++];
-    *c = (struct connection){ .fd = fd };
+    *c = (struct connection){ .fd = fd, .window = 1 << 20 }; /* less than the client gives a stream */
     if (nghttp2_hd_inflate_new(&c->inflater) != 0)
         abort();
     if (peer->options.hello.size > 0)
@@ -235,19 +239,20 @@ static void accept_one(struct peer *peer)
         put_frame(&c->out, PEER_SETTINGS, 0, 0, "", 0);
 }
 
+/* Once, so that others have their turn. */
 static void talk(struct connection *c)
 {
-    while (c->fd >= 0 && c->out.size > 0) {
-        ssize_t sent = send(c->fd, c->out.data, c->out.size < 1 << 20 ? c->out.size : 1 << 20, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN)
-            close_connection(c);
-        if (sent <= 0)
-            return;
-        sbc_buf_drop(&c->out, (size_t) sent);
-        if (c->out.size == 0 && c->again.size > 0)
-            sbc_buf_add(&c->out, c->again.data, c->again.size);
+    ssize_t sent = 0;
+    if (c->fd >= 0 && c->out.size > 0)
+        sent = send(c->fd, c->out.data, c->out.size < 1 << 20 ? c->out.size : 1 << 20, MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN)
+        close_connection(c);
+    sbc_buf_drop(&c->out, sent > 0 ? (size_t) sent : 0);
+    if (c->out.size == 0 && c->again.size > 0 && (!c->is_flowing || c->window >= c->again.size)) {
+        sbc_buf_add(&c->out, c->again.data, c->again.size);
+        c->window -= c->is_flowing ? c->again.size : 0;
     }
-    if (c->is_ending)
+    if (c->out.size == 0 && c->is_ending)
         close_connection(c);
 }
 
@@ -275,7 +280,7 @@ static void *serve(void *arg)
         size_t count = peer->connection_count;
         for (size_t i = 0; i < count; i++) {
             struct connection *c = &peer->connections[i];
-            short wanted = (short) ((c->is_deaf ? 0 : POLLIN) | (c->out.size > 0 ? POLLOUT : 0));
+            short wanted = (short) ((peer->is_deaf ? 0 : POLLIN) | (c->out.size > 0 ? POLLOUT : 0));
             fds[i + 2] = (struct pollfd){ wanted == 0 ? -1 : c->fd, wanted, 0 };
         }
         pthread_mutex_unlock(&peer->lock);
@@ -285,7 +290,7 @@ static void *serve(void *arg)
         pthread_mutex_lock(&peer->lock);
         for (size_t i = 0; i < count; i++) {
             struct connection *c = &peer->connections[i];
-            if (c->fd >= 0 && !c->is_deaf && (fds[i + 2].revents & ~POLLOUT) != 0)
+            if (c->fd >= 0 && !peer->is_deaf && (fds[i + 2].revents & ~POLLOUT) != 0)
                 listen_to(peer, c);
             talk(c);
         }
@@ -323,7 +328,10 @@ struct peer *peer_start(struct peer_options *options)
         peer->options = *options;
         options->hello = (struct sbc_buf){ 0 };
     }
+    int room = 4096;
     peer->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (peer->options.is_narrow)
+        setsockopt(peer->listener, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     if (peer->listener < 0 || bind(peer->listener, (struct sockaddr *) &address, size) != 0 ||
         listen(peer->listener, 64) != 0 || getsockname(peer->listener, (struct sockaddr *) &address, &size) != 0 ||
         pipe2(peer->wake, O_CLOEXEC | O_NONBLOCK) != 0)
@@ -417,15 +425,26 @@ void peer_forget(struct peer *peer, const char *method)
     pthread_mutex_unlock(&peer->lock);
 }
 
-void peer_say(struct peer *peer, struct sbc_buf *frames, enum peer_then then)
+void peer_say(struct peer *peer, const char *method, struct sbc_buf *frames, enum peer_then then)
 {
     pthread_mutex_lock(&peer->lock);
-    if (peer->connection_count > 0 && peer->connections[peer->connection_count - 1].fd >= 0)
-        use(peer, &peer->connections[peer->connection_count - 1], frames,
-            peer->call_count == 0 ? 0 : peer->calls[peer->call_count - 1].stream, then);
+    const struct call *call = peer->calls;
+    while (call < peer->calls + peer->call_count && strcmp(call->method, method) != 0)
+        call++;
+    if (call == peer->calls + peer->call_count)
+        abort(); /* it has not begun */
+    use(peer, &peer->connections[call->connection], frames, call->stream, then);
     pthread_mutex_unlock(&peer->lock);
     wake(peer);
     sbc_buf_free(frames);
+}
+
+void peer_deafen(struct peer *peer)
+{
+    pthread_mutex_lock(&peer->lock);
+    peer->is_deaf = true;
+    pthread_mutex_unlock(&peer->lock);
+    wake(peer);
 }
 
 /* ------------------------------------------------------------- what was said */

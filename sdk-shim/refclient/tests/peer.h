@@ -23,8 +23,8 @@ struct peer;
 struct peer_options {
     struct sbc_buf hello; /* what it says first; empty: SETTINGS without anything.  Freed by peer_start */
     bool is_mute;         /* says nothing by itself, not even first */
-    bool is_deaf;         /* stops reading once a rule was used */
     bool keeps_window;    /* gives none back for what the client sends */
+    bool is_narrow;       /* its socket has room for a few kilobytes only */
 };
 
 enum peer_when {
@@ -37,6 +37,7 @@ enum peer_then {
     PEER_CLOSES,  /* the connection, behind the bytes */
     PEER_BREAKS,  /* the same with RST */
     PEER_REPEATS, /* the bytes over and over */
+    PEER_FLOWS,   /* the same, no faster than the client gives window back to its streams */
     PEER_LEAVES   /* closes, and is not there for the next to connect */
 };
 
@@ -50,8 +51,10 @@ void peer_answer(struct peer *peer, const char *method, enum peer_when when, int
 /* Use up all rules of a method. */
 void peer_forget(struct peer *peer, const char *method);
 
-/* Send to the connection that began last, now. */
-void peer_say(struct peer *peer, struct sbc_buf *frames, enum peer_then then);
+/* Say it now in the first call of a method, which has begun; frees the frames. */
+void peer_say(struct peer *peer, const char *method, struct sbc_buf *frames, enum peer_then then);
+/* Read nothing any more, of any connection. */
+void peer_deafen(struct peer *peer);
 
 int peer_calls(struct peer *peer, const char *method);
 int peer_connections(struct peer *peer);

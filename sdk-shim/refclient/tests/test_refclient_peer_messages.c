@@ -57,8 +57,7 @@ static const struct {
 } orders[] = {
     { "rox0", CWC_OK, "o", "" },
     { "x0", CWC_OK, "", "" },
-    { "ox|", CWC_OK, "o", "" },            /* the exit is known; how the stream ends does not matter */
-    { "ox-", CWC_OK, "o", "" },
+    { "ox-", CWC_OK, "o", "" },            /* the exit is known; how the stream ends does not matter */
     { "oroeorx0", CWC_OK, "ooo", "e" },    /* output before ready, ready twice */
     { "oxo0", CWC_OK, "o", "" },           /* output behind the exit is lost */
     { "oxy0", CWC_OK, "o", "" },           /* the first exit counts */
@@ -69,6 +68,7 @@ static const struct {
     { "ro0", CWC_INCOMPLETE, "o", "" },
     { "0", CWC_INCOMPLETE, "", "" },
     { ".0", CWC_INCOMPLETE, "", "" },
+    { "ox|", CWC_OK, "o", "" },            /* the last, since the connection goes, too */
 };
 
 static char *read_all(struct cwc_process *process, enum cwc_stream stream)
