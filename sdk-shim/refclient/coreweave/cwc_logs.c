@@ -17,6 +17,7 @@ struct cwc_logs {
     char *session;        /* v1: where to go on */
     uint64_t offset;
     int attempts;
+    bool has_given; /* bytes have come */
     bool is_ended;
     struct cwc_error err; /* that came behind the last lines */
 };
@@ -25,7 +26,8 @@ static int begin(struct cwc_logs *logs, struct cwc_error *err)
 {
     struct cwc_client *client = logs->box->client;
     struct sbc_buf request = { 0 };
-    struct cwc_resume resume = { logs->session, logs->offset };
+    bool is_late = logs->has_given && logs->session == NULL; /* where it was nobody knows: go on from now */
+    struct cwc_resume resume = { logs->session, logs->offset, is_late ? sbc_wall_ms() : 0 };
     if (CWC_MUTANT(logs_resume_from_start))
         resume.session = NULL;
     logs->call = cwc_client_begin(client, CWC_LOGS, logs->options.follow ? 0 : client->timeout_ms, err);
@@ -67,17 +69,30 @@ void cwc_logs_close(struct cwc_logs *logs)
 
 /* ------------------------------------------------------------------ breaking off */
 
-/* Begin again behind a break; -1: it was the last time. */
+/* Half a line is of use only to who goes on in the middle of it. */
+static void forget_place(struct cwc_logs *logs)
+{
+    free(logs->session);
+    logs->session = NULL;
+    sbc_buf_drop(&logs->bytes, logs->bytes.size);
+}
+
+/* Begin again behind a break, also when nobody is there at first; -1: it was the last time. */
 static int resume(struct cwc_logs *logs)
 {
-    int64_t pause = FIRST_MS << logs->attempts;
+    struct cwc_error err = CWC_ERROR_INIT;
     cwc_call_free(logs->call);
     logs->call = NULL;
-    if (++logs->attempts >= MAX_ATTEMPTS)
-        return cwc_error_set(&logs->err, CWC_UNAVAILABLE, "Log stream broke off %d times", logs->attempts);
-    if (cwc_client_sleep(logs->box->client, pause < LONGEST_MS ? pause : LONGEST_MS))
-        return cwc_error_set(&logs->err, CWC_CANCELLED, "the client was cancelled");
-    return begin(logs, &logs->err);
+    do {
+        int64_t pause = FIRST_MS << logs->attempts;
+        cwc_error_clear(&err);
+        if (++logs->attempts >= MAX_ATTEMPTS)
+            return cwc_error_set(&logs->err, CWC_UNAVAILABLE, "Log stream broke off %d times", logs->attempts);
+        if (cwc_client_sleep(logs->box->client, pause < LONGEST_MS ? pause : LONGEST_MS))
+            return cwc_error_set(&logs->err, CWC_CANCELLED, "the client was cancelled");
+    } while (begin(logs, &err) < 0 && err.kind == CWC_UNAVAILABLE);
+    logs->err = err;
+    return logs->call == NULL ? -1 : 0;
 }
 
 static bool may_resume(const struct cwc_logs *logs, const struct cwc_end *end)
@@ -90,8 +105,11 @@ static bool may_resume(const struct cwc_logs *logs, const struct cwc_end *end)
 static int take_end(struct cwc_logs *logs)
 {
     const struct cwc_end *end = cwc_call_end(logs->call);
-    if (may_resume(logs, end) && !CWC_MUTANT(logs_never_resume))
+    if (may_resume(logs, end) && !CWC_MUTANT(logs_never_resume)) {
+        if (logs->session == NULL)
+            forget_place(logs);
         return resume(logs);
+    }
     logs->is_ended = true;
     return end->status == CWC_STATUS_OK || CWC_MUTANT(logs_error_is_end)
                ? 0
@@ -112,9 +130,7 @@ static int take_error(struct cwc_logs *logs, const struct cwc_log_event *event)
                                          NULL };
     bool is_v1 = logs->box->client->version == CWC_V1;
     if (is_v1 && logs->options.follow && is_one_of(event->code, fresh)) {
-        free(logs->session);
-        logs->session = NULL;
-        sbc_buf_drop(&logs->bytes, logs->bytes.size);
+        forget_place(logs);
         return resume(logs);
     }
     if (is_v1 && logs->options.follow && strcmp(event->code, "STREAM_INTERRUPTED") == 0)
@@ -138,13 +154,9 @@ static int take_event(struct cwc_logs *logs, struct cwc_log_event *event)
     }
     logs->offset = event->offset != 0 ? event->offset : logs->offset;
     logs->attempts = event->data.size > 0 ? 0 : logs->attempts;
+    logs->has_given = logs->has_given || event->data.size > 0;
     logs->is_ended = event->is_complete;
     sbc_buf_add(&logs->bytes, event->data.data != NULL ? event->data.data : "", event->data.size);
-    if (logs->box->client->version == CWC_V1 && logs->bytes.size > LINE_BYTES &&
-        memchr(logs->bytes.data, '\n', logs->bytes.size) == NULL) {
-        logs->is_ended = true;
-        return cwc_error_set(&logs->err, CWC_TRUNCATED, "Log line exceeded %zu bytes", LINE_BYTES);
-    }
     return 0;
 }
 
@@ -174,10 +186,21 @@ static void give(struct cwc_logs *logs, size_t size, struct cwc_bytes *out_line)
     *out_line = (struct cwc_bytes){ sbc_buf_take(&line), size };
 }
 
+/* Whether the first line is longer than v1 takes, with or without its end. */
+static bool is_too_long(const struct cwc_logs *logs, const char *end)
+{
+    size_t size = end == NULL ? logs->bytes.size : (size_t) (end - logs->bytes.data) + 1;
+    return logs->box->client->version == CWC_V1 && size > LINE_BYTES;
+}
+
 int cwc_logs_next(struct cwc_logs *logs, struct cwc_bytes *out_line, struct cwc_error *err)
 {
     for (;;) {
         const char *end = logs->bytes.size == 0 ? NULL : memchr(logs->bytes.data, '\n', logs->bytes.size);
+        if (is_too_long(logs, end)) {
+            logs->is_ended = true;
+            return cwc_error_set(err, CWC_TRUNCATED, "Log line exceeded %zu bytes", LINE_BYTES);
+        }
         if (end != NULL || (logs->is_ended && logs->err.kind == CWC_OK && logs->bytes.size > 0)) {
             if (end == NULL && CWC_MUTANT(last_line_lost))
                 return 0;

@@ -40,6 +40,7 @@ struct cwc_page {
 struct cwc_resume {
     const char *session; /* NULL: from the beginning */
     uint64_t offset;
+    int64_t since_ms; /* without a session: what came from then on, since 1970; 0: all that was asked for first */
 };
 
 /* What came on a stream of an exec. */

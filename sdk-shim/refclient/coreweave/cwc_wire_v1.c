@@ -156,11 +156,16 @@ static void put_logs(const char *id, const struct cwc_log_options *options, cons
                      struct sbc_buf *out)
 {
     Cw1__StreamLogsRequest request = CW1__STREAM_LOGS_REQUEST__INIT;
+    Rpc__Timestamp since = RPC__TIMESTAMP__INIT;
+    bool is_late = resume->session == NULL && resume->since_ms != 0;
+    since.seconds = resume->since_ms / 1000;
+    since.nanos = (int32_t) (resume->since_ms % 1000) * 1000000;
     request.sandbox_id = cwc_wire_text(id);
     request.follow = options->follow;
     request.resume_log_session_id = cwc_wire_text(resume->session);
     request.resume_log_offset = resume->session == NULL ? 0 : resume->offset;
-    request.tail_lines = resume->session == NULL ? options->tail_lines : 0;
+    request.tail_lines = resume->session == NULL && !is_late ? options->tail_lines : 0;
+    request.since_time = is_late ? &since : NULL;
     request.timestamps = resume->session == NULL && options->timestamps;
     cwc_wire_put(&request, out);
 }

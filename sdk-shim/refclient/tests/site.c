@@ -25,7 +25,7 @@ const char *site_method(const struct site *site, const char *v1beta2_name)
 
 static enum peer_when when_of(const char *method)
 {
-    return strcmp(method, "StreamExec") == 0 || strcmp(method, "StreamLogs") == 0 ? PEER_AT_HEAD : PEER_AT_END;
+    return strcmp(method, "StreamExec") == 0 ? PEER_AT_HEAD : PEER_AT_END;
 }
 
 void site_answer(struct site *site, const char *method, struct sbc_buf *frames, enum peer_then then)
