@@ -211,6 +211,81 @@ static void a_part_that_comes_twice_is_refused(void **state)
     assert_string_equal(err.text, "status: comes twice");
 }
 
+/* Each row as the SDK's protobuf (6.33, upb) reads it. */
+static void numbers_are_read_as_protobuf_does(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *bytes;
+        size_t len;
+        int32_t code;
+    } rows[] = {
+        { BYTES("\x08\xf7\xff\xff\xff\xff\xff\xff\xff\xff\x01"), -9 },
+        { BYTES("\x08\xf7\xff\xff\xff\x0f"), -9 },
+        { BYTES("\x08\x80\x80\x80\x80\xf8\xff\xff\xff\xff\x01"), INT32_MIN },
+        { BYTES("\x08\x87\x80\x80\x80\x10"), 7 },   /* more bits than it has */
+        { BYTES("\x08\x87\x80\x80\x80\x00"), 7 },   /* more bytes than it needs */
+        { BYTES("\x88\x80\x00\x07"), 7 },            /* the tag, too */
+        { BYTES("\x08\x05\x08\x07"), 7 },            /* the later counts */
+        { BYTES(""), 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err err = ERR_INIT;
+        ProtobufCMessage *message;
+        if (proto_decode(&cw1__exec_stream_exit__descriptor, rows[i].bytes, rows[i].len, &message, &err) < 0)
+            fail_msg("row %zu: %s", i, err.text);
+        assert_int_equal(((Cw1__ExecStreamExit *) message)->exit_code, rows[i].code);
+        proto_free(message);
+    }
+}
+
+static void an_enum_may_be_negative_and_a_bool_any_number(void **state)
+{
+    (void) state;
+    struct err err = ERR_INIT;
+    ProtobufCMessage *message;
+    assert_int_equal(proto_decode(&cw1__exec_stream_output__descriptor,
+                                  BYTES("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), &message, &err), 0);
+    assert_int_equal((int) ((Cw1__ExecStreamOutput *) message)->stream, -1);
+    proto_free(message);
+    assert_int_equal(
+        proto_decode(&cw1__exec_stream_init__descriptor, BYTES("\x18\x80\x80\x80\x80\x80\x20"), &message, &err), 0);
+    assert_true(((Cw1__ExecStreamInit *) message)->tty);
+    proto_free(message);
+}
+
+/* A member that comes again, and members of each kind in turn: the last counts, and nothing leaks. */
+static void members_of_a_oneof_replace_each_other(void **state)
+{
+    (void) state;
+    struct err err = ERR_INIT;
+    ProtobufCMessage *message;
+    static const char bytes[] = "\x0a\x03\x0a\x01x\x12\x02hi\x1a\x02\x08\x05\x12\x03two\x12\x05three";
+    assert_int_equal(proto_decode(&cw1__exec_stream_request__descriptor, BYTES(bytes), &message, &err), 0);
+    const Cw1__ExecStreamRequest *request = (const Cw1__ExecStreamRequest *) message;
+    assert_int_equal((int) request->message_case, CW1__EXEC_STREAM_REQUEST__MESSAGE_STDIN);
+    assert_int_equal(request->stdin.len, 5);
+    assert_memory_equal(request->stdin.data, "three", 5);
+    proto_free(message);
+}
+
+/* Bytes that nobody knows cost what they weigh, however deep they would be. */
+static void unknown_bytes_are_not_looked_into(void **state)
+{
+    (void) state;
+    struct err err = ERR_INIT;
+    ProtobufCMessage *message;
+    BUF_AUTO bytes = BUF_INIT;
+    buf_add(&bytes, BYTES("\xca\x3e\xd0\x0f"));   /* field 1001: 2000 bytes, each the tag of a part that is missing */
+    for (int i = 0; i < 2000; i++)
+        buf_add(&bytes, "\x0a", 1);
+    buf_add(&bytes, BYTES("\x08\x07"));
+    assert_int_equal(proto_decode(&cw1__exec_stream_exit__descriptor, bytes.data, bytes.len, &message, &err), 0);
+    assert_int_equal(((Cw1__ExecStreamExit *) message)->exit_code, 7);
+    assert_int_equal(message->n_unknown_fields, 1);
+    proto_free(message);
+}
+
 static void bytes_need_not_be_utf8(void **state)
 {
     (void) state;
@@ -396,6 +471,10 @@ int main(void)
         cmocka_unit_test(the_last_member_of_a_oneof_is_the_one_that_counts),
         cmocka_unit_test(what_is_no_message_is_refused_with_its_place),
         cmocka_unit_test(a_part_that_comes_twice_is_refused),
+        cmocka_unit_test(numbers_are_read_as_protobuf_does),
+        cmocka_unit_test(an_enum_may_be_negative_and_a_bool_any_number),
+        cmocka_unit_test(members_of_a_oneof_replace_each_other),
+        cmocka_unit_test(unknown_bytes_are_not_looked_into),
         cmocka_unit_test(bytes_need_not_be_utf8),
         cmocka_unit_test(a_message_of_too_many_fields_is_refused),
         cmocka_unit_test(elements_of_a_packed_list_count_as_fields),
