@@ -69,6 +69,7 @@ const struct step_op steps_ops[] = {
                 ARG("missing_ok", KIND_BOOL) } },
     { .name = "sandbox.wait", .args = { SANDBOX, ARG("timeout_s", KIND_NUMBER) } },
     { .name = "sandbox.wait_complete", .args = { SANDBOX, ARG("timeout_s", KIND_NUMBER) } },
+    { .name = "sandbox.leave", .args = { SANDBOX, ARG("raise", KIND_STRING) } },
     { .name = "sandbox.logs",
       .args = { SANDBOX,
                 ARG("follow", KIND_BOOL),

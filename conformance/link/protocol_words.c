@@ -203,6 +203,7 @@ const struct protocol_op protocol_ops[] = {
     { "sandbox.delete", &nothing, false },
     { "sandbox.wait", &sandbox, false },
     { "sandbox.wait_complete", &sandbox, false },
+    { "sandbox.leave", &nothing, false },
     { "sandbox.logs", &chunk, true },
     { "exec", &result, false },
     { "start", &process, false },

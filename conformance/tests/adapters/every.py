@@ -5,7 +5,7 @@ import sys
 
 COMMAND_ARGUMENTS = ["cwd", "env", "timeout_ms", "timeout_s", "user", "args", "max_output_bytes", "check"]
 OPERATIONS = """sandbox.create sandbox.connect sandbox.refresh sandbox.status sandbox.list sandbox.stop
-    sandbox.delete sandbox.wait sandbox.wait_complete sandbox.logs exec start get list status poll wait result kill cancel signal write write_line close_stdin stream read logs
+    sandbox.delete sandbox.wait sandbox.wait_complete sandbox.leave sandbox.logs exec start get list status poll wait result kill cancel signal write write_line close_stdin stream read logs
     wait_log wait_port wait_exit disconnect resize wait_many file.write file.read join""".split()
 FINER = """start.stdin start.tty sandbox.create.command sandbox.create.args sandbox.create.tags
     sandbox.create.max_lifetime_s sandbox.list.tags sandbox.list.include_stopped sandbox.stop.grace_s

@@ -45,6 +45,7 @@ CAPABILITIES = [
     *("sandbox.create", "sandbox.create.command", "sandbox.create.args", "sandbox.create.tags"),
     "sandbox.create.max_lifetime_s",
     *("sandbox.connect", "sandbox.refresh", "sandbox.status", "sandbox.wait", "sandbox.wait_complete"),
+    "sandbox.leave",
     *("sandbox.list", "sandbox.list.tags", "sandbox.list.include_stopped"),
     *("sandbox.stop", "sandbox.stop.grace_s", "sandbox.stop.missing_ok", "sandbox.delete", "sandbox.logs"),
     *("exec", "exec.args", "exec.cwd", "exec.timeout_s", "exec.check"),
@@ -160,6 +161,15 @@ def kind_of(error, status):
     names = {base.__name__ for base in type(error).__mro__}
     by_words = next((kind for words, kind in KIND_OF_WORDS if words in said), None)
     return by_words or next((kind for classes, kind in KIND_OF_CLASS if names & set(classes)), "other")
+
+
+class LeavingError(Exception):
+    """What a block is left by when a case says so."""
+
+
+def leave(step):
+    if step.get("raise") is not None:
+        raise LeavingError(step["raise"])
 
 
 class CoreWeave(standbox_adapter.Run):
@@ -353,6 +363,12 @@ class Blocking(CoreWeave):
             answer = process.result(limit)
         return show(answer)
 
+    def do_sandbox_leave(self, step):
+        box = self.box(step)
+        with asking(), box:
+            leave(step)
+        return {}
+
     def do_wait(self, step):
         with asking():
             return {"exit_code": self.process(step).wait(step.get("timeout_s"))}
@@ -384,6 +400,13 @@ class Asyncio(CoreWeave):
         with asking():
             answer = await function(*args, **options)
         return show(answer)
+
+    async def do_sandbox_leave(self, step):
+        box = self.box(step)
+        with asking():
+            async with box:
+                leave(step)
+        return {}
 
     async def finish(self, show, process, limit):
         with asking():

@@ -59,7 +59,7 @@ struct cwc_client *cwc_client_new(const struct cwc_client_options *options, stru
     client->timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : CWC_REQUEST_MS;
     pthread_mutex_init(&client->lock, NULL);
     cwc_init_cond(&client->changed);
-    if (options->api_key != NULL && options->api_key[0] != '\0' && !CWC_MUTANT(no_authorization))
+    if (options->api_key != NULL && options->api_key[0] != '\0')
         client->auth = sbc_text_format("Bearer %s", options->api_key);
     if (read_url(client, options->url, err) < 0) {
         cwc_client_unref(client);
@@ -219,7 +219,8 @@ struct cwc_call *cwc_client_begin(struct cwc_client *client, enum cwc_method met
                                         .auth = client->auth,
                                         .timeout_ms = timeout_ms,
                                         .max_message = client->wire->max_message };
-    if (CWC_MUTANT(stream_not_authorized) && (method == CWC_EXEC || method == CWC_LOGS))
+    if ((CWC_MUTANT(stream_not_authorized) && (method == CWC_EXEC || method == CWC_LOGS)) ||
+        (CWC_MUTANT(key_with_create_only) && method != CWC_CREATE))
         options.auth = NULL;
     pthread_mutex_lock(&client->lock);
     int64_t limit = timeout_ms > 0 && timeout_ms < client->timeout_ms ? timeout_ms : client->timeout_ms;

@@ -244,7 +244,7 @@ int cwc_error_from_exec(struct cwc_error *err, const struct cwc_end *end, enum c
         free(err->message);
         err->message = message;
         err->kind = CWC_MUTANT(timeout_is_cancelled) ? CWC_CANCELLED : CWC_TIMEOUT;
-    } else if (version == CWC_V1BETA2) {
+    } else if (version == CWC_V1BETA2 || CWC_MUTANT(errors_untranslated)) {
         free(err->message); /* 0.22.0 does not translate here */
         err->message = sbc_text_copy(end->message != NULL ? end->message : "");
         err->kind = CWC_RPC;

@@ -50,6 +50,10 @@ int cwc_file_read(struct cwc_sandbox *box, const char *path, struct cwc_bytes *o
         failed = cwc_client_refuse(err, CWC_READ_FILE);
     else if (failed == 0)
         failed = judge(&ack, "read", path, err);
+    if (CWC_MUTANT(big_file_cut) && data.size > 65536)
+        data.size = 65536;
+    if (failed == 0 && data.size == 0 && CWC_MUTANT(empty_file_is_missing))
+        failed = cwc_error_set(err, CWC_FILE, "There is no file '%s'", path);
     sbc_buf_free(&request);
     sbc_buf_free(&answer);
     if (failed < 0)

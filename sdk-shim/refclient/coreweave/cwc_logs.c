@@ -47,6 +47,9 @@ struct cwc_logs *cwc_logs_open(struct cwc_sandbox *box, const struct cwc_log_opt
     struct cwc_logs *logs = sbc_alloc(1, sizeof *logs);
     logs->box = cwc_sandbox_ref(box);
     logs->options = options != NULL ? *options : none;
+    logs->options.follow = logs->options.follow && !CWC_MUTANT(follow_ignored);
+    logs->options.timestamps = logs->options.timestamps && !CWC_MUTANT(timestamps_ignored);
+    logs->options.tail_lines = CWC_MUTANT(tail_ignored) ? 0 : logs->options.tail_lines;
     bool is_open = cwc_sandbox_is_open(box, logs->options.follow ? err : NULL);
     int failed = is_open ? cwc_poll_running(box, cwc_until(300), NULL, err) : logs->options.follow ? -1 : 0;
     if (failed == 0 && begin(logs, err) == 0)
@@ -136,6 +139,8 @@ static int take_error(struct cwc_logs *logs, const struct cwc_log_event *event)
     if (is_v1 && logs->options.follow && strcmp(event->code, "STREAM_INTERRUPTED") == 0)
         return resume(logs);
     logs->is_ended = true;
+    if (CWC_MUTANT(logs_error_is_end))
+        return 0;
     cwc_error_set(&logs->err, is_v1 && strcmp(event->code, "STREAM_TRUNCATED") == 0 ? CWC_TRUNCATED : CWC_SANDBOX,
                   "Log stream error: %s", event->message[0] != '\0' ? event->message : event->code);
     logs->err.reason = sbc_text_copy(event->code);
@@ -196,7 +201,9 @@ static bool is_too_long(const struct cwc_logs *logs, const char *end)
 int cwc_logs_next(struct cwc_logs *logs, struct cwc_bytes *out_line, struct cwc_error *err)
 {
     for (;;) {
-        const char *end = logs->bytes.size == 0 ? NULL : memchr(logs->bytes.data, '\n', logs->bytes.size);
+        const char *end = logs->bytes.size == 0      ? NULL
+                          : CWC_MUTANT(log_in_pieces) ? logs->bytes.data + logs->bytes.size - 1
+                                                      : memchr(logs->bytes.data, '\n', logs->bytes.size);
         if (is_too_long(logs, end)) {
             logs->is_ended = true;
             return cwc_error_set(err, CWC_TRUNCATED, "Log line exceeded %zu bytes", LINE_BYTES);

@@ -143,7 +143,7 @@ static bool is_reached(const struct cwc_sandbox *box, enum cwc_goal goal)
 {
     enum cwc_state state = box->seen.state;
     if (goal == CWC_UNTIL_OVER)
-        return cwc_is_over(state);
+        return cwc_is_over(state) || (CWC_MUTANT(complete_when_running) && state == CWC_RUNNING);
     return cwc_is_stable(state) || (CWC_MUTANT(exec_does_not_wait) && state == CWC_PENDING);
 }
 
@@ -182,6 +182,8 @@ static int wait_for_goal(struct cwc_sandbox *box, enum cwc_goal goal, int64_t un
 int cwc_poll(struct cwc_sandbox *box, enum cwc_goal goal, int64_t until_ms, const atomic_bool *is_cancelled,
              struct cwc_error *err)
 {
+    if (CWC_MUTANT(polls_alone))
+        cwc_poll_once(box, RPC_MS, NULL);
     pthread_mutex_lock(&box->lock);
     if (box->waiters++ == 0) { /* a new row begins at once */
         box->interval_ms = FIRST_MS;

@@ -30,7 +30,10 @@ static void wrap(struct cwc_process *process, const char *cwd)
     sbc_buf_add_text(&line, CWC_MUTANT(cwd_failure_ignored) ? "; exec" : " && exec");
     for (size_t i = 0; i < process->argc; i++) {
         sbc_buf_add_text(&line, " ");
-        sbc_shell_quote(&line, process->argv[i]);
+        if (CWC_MUTANT(args_not_quoted))
+            sbc_buf_add_text(&line, process->argv[i]);
+        else
+            sbc_shell_quote(&line, process->argv[i]);
     }
     process->wrapped[0] = sbc_text_copy("/bin/sh");
     process->wrapped[1] = sbc_text_copy("-c");
@@ -52,7 +55,7 @@ static struct cwc_process *make(struct cwc_sandbox *box, const struct cwc_comman
         wrap(process, command->cwd);
         process->command.argv = (const char *const *) process->wrapped;
         process->command.argc = 3;
-    } else if (CWC_MUTANT(shell_added) && command->argc == 1) {
+    } else if ((CWC_MUTANT(shell_added) && command->argc == 1) || CWC_MUTANT(args_not_quoted)) {
         wrap(process, "/");
         process->command.argv = (const char *const *) process->wrapped;
         process->command.argc = 3;
@@ -95,9 +98,9 @@ void cwc_process_free(struct cwc_process *process)
 
 static int check_command(const struct cwc_command *command, struct cwc_error *err)
 {
-    if (command->argc == 0)
+    if (command->argc == 0 && !CWC_MUTANT(empty_command_sent))
         return cwc_error_set(err, CWC_ARGUMENT, "Command cannot be empty");
-    if (command->cwd != NULL && command->cwd[0] == '\0')
+    if (command->cwd != NULL && command->cwd[0] == '\0' && !CWC_MUTANT(relative_cwd_taken))
         return cwc_error_set(err, CWC_ARGUMENT, "cwd cannot be empty string");
     if (command->cwd != NULL && command->cwd[0] != '/' && !CWC_MUTANT(relative_cwd_taken))
         return cwc_error_set(err, CWC_ARGUMENT, "cwd must be an absolute path, got: '%s'", command->cwd);
@@ -112,7 +115,7 @@ struct cwc_process *cwc_exec(struct cwc_sandbox *box, const struct cwc_command *
     atomic_fetch_add(&process->refs, 1);
     cwc_client_spawn(box->client, cwc_run, process);
     if (CWC_MUTANT(exec_blocks))
-        cwc_process_result(process, 20, NULL, NULL);
+        cwc_process_result(process, CWC_FOREVER, NULL, NULL);
     return process;
 }
 
@@ -143,7 +146,7 @@ int cwc_process_poll(struct cwc_process *process, int *out_exit_code)
     if (is_known)
         *out_exit_code = process->exit_code;
     pthread_mutex_unlock(&process->lock);
-    return is_known;
+    return is_known || CWC_MUTANT(running_is_0);
 }
 
 static void copy_bytes(struct cwc_bytes *to, const char *data, size_t size)
@@ -205,7 +208,8 @@ bool cwc_process_cancel(struct cwc_process *process)
     if (was_running) {
         atomic_store(&process->is_cancelled, true);
         cwc_error_set(&err, CWC_CANCELLED, "the process was cancelled");
-        process->err = err;
+        process->err = CWC_MUTANT(cancel_is_an_end) ? (struct cwc_error) CWC_ERROR_INIT : err;
+        process->exit_code = CWC_MUTANT(cancel_is_an_end) ? 137 : process->exit_code;
         process->is_done = true;
         if (process->call != NULL && !CWC_MUTANT(cancel_keeps_stream))
             cwc_call_cancel(process->call);
@@ -227,7 +231,24 @@ static const struct cwc_piece *find_piece(struct cwc_process *process, enum cwc_
     for (size_t *at = &process->read_at[stream]; *at < process->piece_count; (*at)++)
         if (process->pieces[*at].stream == stream)
             return &process->pieces[(*at)++];
+    if (CWC_MUTANT(readers_begin_anew) && process->is_done)
+        process->read_at[stream] = 0;
     return NULL;
+}
+
+/* Only for a mutant: the first of the lines of the piece that was found last, and the rest is found again. */
+static bool cut_line(struct cwc_process *process, enum cwc_stream stream, const char *data, struct cwc_piece *out_line)
+{
+    struct cwc_piece *piece = &process->pieces[process->read_at[stream] - 1];
+    const char *end = memchr(data, '\n', piece->size);
+    size_t size = end == NULL ? piece->size : (size_t) (end - data) + 1;
+    *out_line = (struct cwc_piece){ stream, piece->from, size };
+    if (size == piece->size)
+        return false;
+    piece->from += size;
+    piece->size -= size;
+    process->read_at[stream]--;
+    return true;
 }
 
 int cwc_process_read(struct cwc_process *process, enum cwc_stream stream, bool as_text, struct cwc_bytes *out_piece)
@@ -242,6 +263,9 @@ int cwc_process_read(struct cwc_process *process, enum cwc_stream stream, bool a
         pthread_cond_wait(&process->changed, &process->lock);
     if (piece != NULL) {
         const char *data = process->bytes.data == NULL ? "" : process->bytes.data + piece->from;
+        struct cwc_piece line;
+        if (CWC_MUTANT(items_are_lines) && cut_line(process, stream, data, &line))
+            piece = &line;
         if (as_text)
             cwc_text_clean(&text, data, piece->size);
         else
@@ -333,7 +357,8 @@ int cwc_process_close_stdin(struct cwc_process *process, struct cwc_error *err)
         process->held_count = 0;
     if (is_first && !CWC_MUTANT(close_not_sent)) {
         process->box->client->wire->put_close(&message);
-        queue_message(process, &message);
+        if (!CWC_MUTANT(close_unsaid))
+            queue_message(process, &message);
         if (process->is_ready && process->call != NULL)
             cwc_call_half_close(process->call);
     }
@@ -351,7 +376,7 @@ int cwc_process_resize(struct cwc_process *process, unsigned width, unsigned hei
         return cwc_error_set(err, CWC_ARGUMENT, "the process has no terminal");
     pthread_mutex_lock(&process->lock);
     bool is_open = !process->is_done && !process->is_stdin_closed;
-    if (is_open) {
+    if (is_open && !CWC_MUTANT(resize_not_sent)) {
         process->box->client->wire->put_resize(width, height, &message);
         queue_message(process, &message);
     }
@@ -380,14 +405,20 @@ static size_t count_done(struct cwc_process *const *processes, size_t count, siz
 int cwc_wait(struct cwc_process *const *processes, size_t count, int64_t num_returns, double timeout_s,
              bool *out_done, struct cwc_error *err)
 {
-    int64_t until = cwc_until(timeout_s);
+    if (count == 0 && CWC_MUTANT(empty_wait_refused))
+        return cwc_error_set(err, CWC_ARGUMENT, "there is nothing to wait for");
+    if (num_returns < 0 && CWC_MUTANT(wait_number_unchecked))
+        num_returns = 1, timeout_s = 0;
     if (num_returns < 0)
         return cwc_error_set(err, CWC_ARGUMENT, "num_returns must be at least 1");
     if (count == 0)
         return 0;
+    int64_t until = cwc_until(timeout_s);
     size_t wanted = num_returns == 0 || (size_t) num_returns > count ? count : (size_t) num_returns;
     if (CWC_MUTANT(wait_for_all))
         wanted = count;
+    if (CWC_MUTANT(wait_for_one) && wanted == count)
+        wanted = 1;
     struct cwc_client *client = processes[0]->box->client;
     bool goes_on = true;
     while (count_done(processes, count, wanted, out_done) < wanted && goes_on) {
@@ -397,7 +428,8 @@ int cwc_wait(struct cwc_process *const *processes, size_t count, int64_t num_ret
         goes_on = !client->is_cancelled && (until == 0 || sbc_now_ms() < until);
         pthread_mutex_unlock(&client->lock);
     }
-    count_done(processes, count, wanted, out_done);
+    if (count_done(processes, count, wanted, out_done) < wanted && CWC_MUTANT(wait_limit_raises))
+        return cwc_error_set(err, CWC_WAIT_TIMEOUT, "they go on");
     for (size_t i = 0; CWC_MUTANT(wait_cancels_rest) && i < count; i++)
         if (!out_done[i])
             cwc_process_cancel(processes[i]);

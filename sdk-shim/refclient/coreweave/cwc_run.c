@@ -68,7 +68,8 @@ void cwc_run_collect(const struct cwc_process *process, struct cwc_result *out_r
 static void finish_with_exit(struct cwc_process *process, int exit_code)
 {
     struct cwc_error err = CWC_ERROR_INIT;
-    if (!process->command.check || exit_code == 0 || CWC_MUTANT(check_ignored)) {
+    bool is_checked = (process->command.check && !CWC_MUTANT(check_ignored)) || CWC_MUTANT(check_always);
+    if (!is_checked || exit_code == 0) {
         cwc_run_finish(process, exit_code, NULL);
         return;
     }
@@ -111,6 +112,7 @@ static void finish_with_error(struct cwc_process *process, const struct cwc_even
     struct cwc_error err = CWC_ERROR_INIT;
     bool is_v1 = process->box->client->version == CWC_V1;
     enum cwc_error_kind kind = !is_v1                                              ? CWC_EXECUTION
+                               : CWC_MUTANT(stream_codes_alike)                  ? CWC_EXECUTION
                                : strcmp(event->code, "STREAM_BACKPRESSURE") == 0 ? CWC_BACKPRESSURE
                                : strcmp(event->code, "STREAM_TRUNCATED") == 0    ? CWC_TRUNCATED
                                                                                    : CWC_EXECUTION;
@@ -172,6 +174,20 @@ static void take_ready(struct cwc_process *process)
     pthread_mutex_unlock(&process->lock);
 }
 
+static void take_exit(struct cwc_process *process, int exit_code)
+{
+    struct sbc_buf message = { 0 };
+    struct cwc_event event = { 0 };
+    while (CWC_MUTANT(exit_is_not_the_end) && cwc_call_next(process->call, 0, &message) > 0) {
+        if (process->box->client->wire->take_event(&message, &event) == 0 && event.type == CWC_OUTPUT)
+            take_output(process, &event);
+        cwc_event_clear(&event);
+        sbc_buf_drop(&message, message.size);
+    }
+    sbc_buf_free(&message);
+    finish_with_exit(process, exit_code);
+}
+
 /* Whether the stream goes on. */
 static bool take_event(struct cwc_process *process, const struct sbc_buf *message)
 {
@@ -188,7 +204,7 @@ static bool take_event(struct cwc_process *process, const struct sbc_buf *messag
     else if (event.type == CWC_OUTPUT)
         take_output(process, &event);
     else if (event.type == CWC_EXIT)
-        finish_with_exit(process, event.exit_code);
+        take_exit(process, event.exit_code);
     else if (event.type == CWC_STREAM_ERROR)
         finish_with_error(process, &event);
     cwc_event_clear(&event);
@@ -210,7 +226,8 @@ static void give_up(struct cwc_process *process)
 {
     struct cwc_error err = CWC_ERROR_INIT;
     cwc_call_cancel(process->call);
-    cwc_error_set(&err, CWC_TIMEOUT, "stdin ready signal not received within timeout");
+    cwc_error_set(&err, CWC_MUTANT(timeout_is_cancelled) ? CWC_CANCELLED : CWC_TIMEOUT,
+                  "stdin ready signal not received within timeout");
     cwc_run_finish(process, 0, &err);
 }
 
@@ -240,19 +257,22 @@ static void send_init(struct cwc_process *process, struct cwc_call *call)
 {
     const struct cwc_wire *wire = process->box->client->wire;
     struct sbc_buf init = { 0 };
-    wire->put_init(process->box->id, &process->command, &init);
+    struct cwc_command command = process->command;
+    command.is_tty = command.is_tty && !CWC_MUTANT(tty_not_asked);
+    wire->put_init(process->box->id, &command, &init);
     cwc_call_send(call, &init);
     sbc_buf_free(&init);
     if (!process->command.has_stdin && !CWC_MUTANT(never_half_closes))
         cwc_call_half_close(call);
 }
 
-static int64_t call_limit(const struct cwc_process *process)
+static int64_t call_limit(const struct cwc_process *process, int64_t waited_ms)
 {
     int64_t more = process->box->client->version == CWC_V1BETA2 ? MORE_MS : 0;
     if (process->command.is_tty || CWC_MUTANT(timeout_ignored))
         return 0;
     int64_t limit = (int64_t) (limit_of(process) * (CWC_MUTANT(timeout_in_ms) ? 1 : 1000)) + more;
+    limit -= CWC_MUTANT(waiting_counts) ? waited_ms + more : 0;
     return limit > 0 ? limit : 1;
 }
 
@@ -260,7 +280,7 @@ static int64_t call_limit(const struct cwc_process *process)
 static bool show_call(struct cwc_process *process, struct cwc_call *call)
 {
     pthread_mutex_lock(&process->lock);
-    bool is_wanted = !process->is_done;
+    bool is_wanted = !process->is_done || CWC_MUTANT(cancelled_begins);
     process->call = is_wanted ? call : NULL;
     process->is_ready = is_wanted && CWC_MUTANT(stdin_before_ready);
     pthread_mutex_unlock(&process->lock);
@@ -284,11 +304,15 @@ void cwc_run(void *arg)
     struct cwc_process *process = arg;
     struct cwc_sandbox *box = process->box;
     struct cwc_error err = CWC_ERROR_INIT;
-    struct cwc_call *call = NULL;
-    if (cwc_sandbox_is_open(box, &err) &&
-        cwc_poll_running(box, cwc_until(DEFAULT_LIMIT), &process->is_cancelled, &err) == 0 &&
-        !atomic_load(&process->is_cancelled))
-        call = cwc_client_begin(box->client, CWC_EXEC, call_limit(process), &err);
+    struct cwc_call *call = NULL, *second = NULL;
+    int64_t begun = sbc_now_ms();
+    const atomic_bool *is_cancelled = CWC_MUTANT(cancelled_begins) ? NULL : &process->is_cancelled;
+    if (cwc_sandbox_is_open(box, &err) && cwc_poll_running(box, cwc_until(DEFAULT_LIMIT), is_cancelled, &err) == 0 &&
+        (is_cancelled == NULL || !atomic_load(is_cancelled))) {
+        if (CWC_MUTANT(stream_opened_twice) && (second = cwc_client_begin(box->client, CWC_EXEC, 0, NULL)) != NULL)
+            send_init(process, second);
+        call = cwc_client_begin(box->client, CWC_EXEC, call_limit(process, sbc_now_ms() - begun), &err);
+    }
     if (call == NULL) {
         cwc_run_finish(process, 0, &err);
     } else if (!show_call(process, call)) {
@@ -300,6 +324,7 @@ void cwc_run(void *arg)
         read_stream(process);
         hide_call(process);
     }
+    cwc_call_free(second);
     cwc_error_clear(&err);
     cwc_process_unref(process);
 }

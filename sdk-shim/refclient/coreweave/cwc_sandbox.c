@@ -80,7 +80,8 @@ void cwc_sandbox_get_info(struct cwc_sandbox *box, struct cwc_sandbox_info *out_
     *out_info = box->seen;
     pthread_mutex_unlock(&box->lock);
     out_info->id = sbc_text_copy(box->id);
-    out_info->has_exit_code = out_info->has_exit_code && out_info->state == CWC_COMPLETED;
+    out_info->has_exit_code = out_info->has_exit_code && out_info->state == CWC_COMPLETED &&
+                              !CWC_MUTANT(sandbox_code_lost);
 }
 
 bool cwc_sandbox_is_open(struct cwc_sandbox *box, struct cwc_error *err)
@@ -110,7 +111,9 @@ struct cwc_sandbox *cwc_sandbox_create(struct cwc_client *client, const struct c
     char request_id[37], *id = NULL;
     struct sbc_buf request = { 0 }, answer = { 0 };
     make_request_id(request_id);
-    client->wire->put_create(options, request_id, &request);
+    struct cwc_sandbox_options sent = *options;
+    sent.env_count = CWC_MUTANT(env_dropped) ? 0 : sent.env_count;
+    client->wire->put_create(&sent, request_id, &request);
     int failed = cwc_client_call(client, CWC_CREATE, &request, client->timeout_ms, &answer, err);
     if (failed < 0 && CWC_MUTANT(create_retried))
         failed = cwc_client_call(client, CWC_CREATE, &request, client->timeout_ms, &answer, err);
@@ -118,13 +121,16 @@ struct cwc_sandbox *cwc_sandbox_create(struct cwc_client *client, const struct c
         failed = cwc_client_refuse(err, CWC_CREATE);
     sbc_buf_free(&request);
     sbc_buf_free(&answer);
-    return failed < 0 ? NULL : make(client, id, CWC_PENDING);
+    struct cwc_sandbox *box = failed < 0 ? NULL : make(client, id, CWC_PENDING);
+    if (box != NULL && CWC_MUTANT(create_waits))
+        cwc_poll_running(box, 0, NULL, NULL);
+    return box;
 }
 
 struct cwc_sandbox *cwc_sandbox_from_id(struct cwc_client *client, const char *id, struct cwc_error *err)
 {
     struct cwc_sandbox *box = make(client, sbc_text_copy(id), CWC_PENDING);
-    if (cwc_poll_once(box, client->timeout_ms, err) == 0)
+    if (CWC_MUTANT(found_unasked) || cwc_poll_once(box, client->timeout_ms, err) == 0)
         return box;
     cwc_sandbox_free(box);
     return NULL;
@@ -135,7 +141,7 @@ int cwc_sandbox_refresh(struct cwc_sandbox *box, struct cwc_error *err)
     pthread_mutex_lock(&box->lock);
     bool is_over = cwc_is_over(box->seen.state);
     pthread_mutex_unlock(&box->lock);
-    return is_over ? 0 : cwc_poll_once(box, box->client->timeout_ms, err);
+    return is_over || CWC_MUTANT(refresh_does_not_ask) ? 0 : cwc_poll_once(box, box->client->timeout_ms, err);
 }
 
 int cwc_sandbox_wait(struct cwc_sandbox *box, double timeout_s, struct cwc_error *err)
@@ -167,7 +173,7 @@ int cwc_sandbox_wait_complete(struct cwc_sandbox *box, double timeout_s, struct 
     pthread_mutex_unlock(&box->lock);
     if (is_failed)
         return cwc_error_set(err, CWC_FAILED, "Sandbox %s failed", box->id);
-    if (is_stopped)
+    if (is_stopped && !CWC_MUTANT(own_stop_forgotten))
         return cwc_error_set(err, CWC_TERMINATED, "Sandbox %s was terminated", box->id);
     if (box->client->version == CWC_V1)
         ask_for_code(box);
@@ -203,6 +209,9 @@ static int send_stop(struct cwc_client *client, enum cwc_method method, const st
     struct sbc_buf request = { 0 }, answer = { 0 };
     struct cwc_error failure = CWC_ERROR_INIT;
     struct cwc_ack ack = { .is_success = true };
+    struct cwc_stop asked = *stop;
+    asked.missing_ok = stop->missing_ok && !CWC_MUTANT(missing_is_an_error);
+    stop = &asked;
     int64_t limit = method == CWC_STOP ? (int64_t) ceil(stop->grace_s) * 1000 + STOP_MORE_MS : client->timeout_ms;
     (method == CWC_STOP ? client->wire->put_stop : client->wire->put_delete)(stop, &request);
     int failed = call_stop(client, method, &request, limit, &answer, &failure);
@@ -212,7 +221,9 @@ static int send_stop(struct cwc_client *client, enum cwc_method method, const st
         failed = cwc_error_set(&failure, CWC_SANDBOX, "Failed to stop sandbox: %s",
                                ack.message != NULL ? ack.message : "");
     bool is_gone = failed == 0 ? ack.is_gone && stop->missing_ok
-                               : failure.kind == CWC_NOT_FOUND && stop->missing_ok && !CWC_MUTANT(missing_is_an_error);
+                               : failure.kind == CWC_NOT_FOUND && stop->missing_ok;
+    if (CWC_MUTANT(stop_failure_ignored))
+        is_gone = failed < 0;
     if (failed < 0 && !is_gone)
         cwc_error_copy(err, &failure);
     cwc_error_clear(&failure);
@@ -228,7 +239,7 @@ static bool take_turn(struct cwc_sandbox *box)
     pthread_mutex_lock(&box->lock);
     while (box->is_sending_stop)
         pthread_cond_wait(&box->changed, &box->lock);
-    bool is_mine = !box->is_stopping && !cwc_is_over(box->seen.state);
+    bool is_mine = (!box->is_stopping && !cwc_is_over(box->seen.state)) || CWC_MUTANT(stop_repeated);
     box->is_sending_stop = is_mine;
     box->is_stopping = box->is_stopping || is_mine;
     pthread_mutex_unlock(&box->lock);
@@ -253,7 +264,7 @@ int cwc_sandbox_stop(struct cwc_sandbox *box, double grace_s, bool missing_ok, s
 {
     struct cwc_stop stop = { box->id, grace_s < 0 ? GRACE_S : grace_s, missing_ok };
     if (take_turn(box)) {
-        int sent = send_stop(box->client, CWC_STOP, &stop, err);
+        int sent = CWC_MUTANT(stop_not_sent) ? 1 : send_stop(box->client, CWC_STOP, &stop, err);
         note_stop(box, sent);
         if (sent != 0)
             return sent < 0 ? -1 : 0;
@@ -266,7 +277,7 @@ int cwc_sandbox_stop(struct cwc_sandbox *box, double grace_s, bool missing_ok, s
 int cwc_sandbox_delete(struct cwc_client *client, const char *id, bool missing_ok, struct cwc_error *err)
 {
     struct cwc_stop stop = { .id = id, .missing_ok = missing_ok };
-    return send_stop(client, CWC_DELETE, &stop, err) < 0 ? -1 : 0;
+    return !CWC_MUTANT(delete_not_sent) && send_stop(client, CWC_DELETE, &stop, err) < 0 ? -1 : 0;
 }
 
 /* --------------------------------------------------------------------- list */
@@ -310,6 +321,10 @@ int cwc_sandbox_list(struct cwc_client *client, const struct cwc_query *query, s
     int64_t until = sbc_now_ms() + client->timeout_ms;
     if (page.query->status != NULL && (page.state = cwc_state_find(page.query->status)) < 0)
         return cwc_error_set(err, CWC_ARGUMENT, "'%s' is not a valid SandboxStatus", page.query->status);
+    struct cwc_query asked = *page.query;
+    asked.tag_count = CWC_MUTANT(tags_not_asked) ? 0 : asked.tag_count;
+    asked.include_stopped = asked.include_stopped && !CWC_MUTANT(include_stopped_ignored);
+    page.query = &asked;
     int failed = add_page(client, &page, until, &list, &token, err);
     for (int pages = 1; failed == 0 && token[0] != '\0' && !CWC_MUTANT(first_page_only); pages++) {
         failed = pages >= MAX_PAGES ? cwc_error_set(err, CWC_VENDOR, "List sandboxes: more than %d pages", MAX_PAGES)

@@ -257,7 +257,9 @@ static void read_event(const Cw1__ExecStreamResponse *m, struct cwc_event *out)
     if (m->message_case == CW1__EXEC_STREAM_RESPONSE__MESSAGE_READY) {
         out->type = CWC_READY;
     } else if (m->message_case == CW1__EXEC_STREAM_RESPONSE__MESSAGE_OUTPUT) {
-        out->type = CWC_OUTPUT;
+        bool is_known = m->output->stream == CW1__EXEC_STREAM_OUTPUT__STREAM__STREAM_STDOUT ||
+                        m->output->stream == CW1__EXEC_STREAM_OUTPUT__STREAM__STREAM_STDERR;
+        out->type = CWC_MUTANT(unknown_stream_dropped) && !is_known ? CWC_NOTHING : CWC_OUTPUT;
         out->stream = m->output->stream == CW1__EXEC_STREAM_OUTPUT__STREAM__STREAM_STDERR ? CWC_STDERR : CWC_STDOUT;
         out->data = cwc_wire_bytes(m->output->data);
     } else if (m->message_case == CW1__EXEC_STREAM_RESPONSE__MESSAGE_EXIT) {

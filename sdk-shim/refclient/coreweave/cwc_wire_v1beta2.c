@@ -271,7 +271,8 @@ static void read_event(const Cwb2__ExecStreamResponse *m, struct cwc_event *out)
         out->type = CWC_READY;
     } else if (m->response_case == CWB2__EXEC_STREAM_RESPONSE__RESPONSE_OUTPUT) {
         bool is_err = m->output->stream_type == CWB2__EXEC_STREAM_OUTPUT__STREAM_TYPE__STREAM_TYPE_STDERR;
-        out->type = CWC_OUTPUT;
+        bool is_known = is_err || m->output->stream_type == CWB2__EXEC_STREAM_OUTPUT__STREAM_TYPE__STREAM_TYPE_STDOUT;
+        out->type = CWC_MUTANT(unknown_stream_dropped) && !is_known ? CWC_NOTHING : CWC_OUTPUT;
         out->stream = is_err ? CWC_STDERR : CWC_STDOUT;
         out->data = cwc_wire_bytes(m->output->data);
     } else if (m->response_case == CWB2__EXEC_STREAM_RESPONSE__RESPONSE_EXIT) {

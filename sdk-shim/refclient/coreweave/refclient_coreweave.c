@@ -36,20 +36,20 @@ static cJSON *say_process(struct cwc_process *process, bool has_stdin)
     size_t argc;
     cJSON *said = cJSON_CreateObject();
     bool is_known = cwc_process_poll(process, &exit_code) != 0;
-    say_number(said, "exit_code", is_known, exit_code);
+    say_number(said, "exit_code", is_known && !(CWC_MUTANT(exit_code_0_lost) && exit_code == 0), exit_code);
     const char *const *argv = cwc_process_argv(process, &argc);
     cJSON *command = cJSON_AddArrayToObject(said, "command");
     for (size_t i = 0; i < argc; i++)
         cJSON_AddItemToArray(command, cJSON_CreateString(argv[i]));
     if (has_stdin)
-        cJSON_AddBoolToObject(said, "stdin", cwc_process_has_stdin(process));
+        cJSON_AddBoolToObject(said, "stdin", cwc_process_has_stdin(process) || CWC_MUTANT(writer_always));
     return said;
 }
 
 static cJSON *say_result(const struct cwc_result *result)
 {
     cJSON *said = cJSON_CreateObject();
-    cJSON_AddNumberToObject(said, "exit_code", result->exit_code);
+    say_number(said, "exit_code", !CWC_MUTANT(exit_code_0_lost) || result->exit_code != 0, result->exit_code);
     cJSON_AddItemToObject(said, "stdout", say_string(result->text, result->text_size));
     cJSON_AddItemToObject(said, "stderr", say_string(result->err_text, result->err_text_size));
     cJSON_AddItemToObject(said, "stdout_bytes", say_base64(result->out.data, result->out.size));
@@ -427,7 +427,7 @@ static void process_wait(struct run *run, const cJSON *step, struct outcome *out
     outcome_tell(outcome, cwc_process_result(process, limit_of(step), &result, outcome->error));
     if (outcome->has_error)
         return;
-    cJSON_AddNumberToObject(outcome->value, "exit_code", result.exit_code);
+    say_number(outcome->value, "exit_code", !CWC_MUTANT(exit_code_0_lost) || result.exit_code != 0, result.exit_code);
     cwc_result_clear(&result);
 }
 
