@@ -1,28 +1,27 @@
 /*
  * From a gRPC call to its lane and its dialect: what requests.h is for HTTP.
  *
- * The transport's reactor may not wait and dialects do, so each call is served on a thread of its own, which takes the
- * client's messages from a queue; what is in the queue counts as kept, so the client gets no window for more.
+ * The transport's reactor may not wait and dialects do, so calls are served by a crew of threads (base/crew.h), each
+ * from when there is something to do for it; what the client sends meanwhile waits in a queue, and counts as kept, so
+ * the client gets no window for more.  A quick method (dialects/rpc.h) whose lane has no scenario is served at
+ * once, on the reactor's own thread.
  *
  * Threads: calls_find and the handlers it names are the transport's reactor's; the others are the caller's.
  */
 #ifndef STANDBOX_CALLS_H
 #define STANDBOX_CALLS_H
 
-#include <pthread.h>
-
+#include "base/crew.h"
 #include "lanes/lane.h"
 #include "transports/grpc.h"
 
 struct calls {
     struct lanes *lanes;          /* borrowed */
     struct lane *any;             /* whose vendors know the methods; borrowed */
-    pthread_mutex_t lock;         /* the two below */
-    pthread_cond_t idle;
-    unsigned running;             /* threads */
+    struct crew *crew;
 };
 
-void calls_init(struct calls *calls, struct lanes *lanes, struct lane *any);
+int calls_init(struct calls *calls, struct lanes *lanes, struct lane *any, struct err *err);
 /* When the transport has stopped: wait for the threads that still work. */
 void calls_fini(struct calls *calls);
 

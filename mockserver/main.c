@@ -324,7 +324,8 @@ static int start_http(struct server *s, struct err *err)
 
 static int start_grpc(struct server *s, struct err *err)
 {
-    calls_init(&s->calls, s->lanes, s->default_lane);
+    if (calls_init(&s->calls, s->lanes, s->default_lane, err) < 0)
+        return -1;
     s->has_calls = true;
     const struct grpc_config config = {
         .address = s->options->grpc_address,

@@ -100,6 +100,7 @@ struct exchange {
     struct lane *lane;           /* whose request it is; set before a dialect's handle; borrowed */
     const struct observer *observer;   /* NULL: nobody; set by whoever calls a dialect's handle */
     uint64_t journal;            /* its number in the lane's ledger; 0: not there */
+    bool asks_no_rule;           /* no scenario was at work when it came, so op_begin asks none and never waits */
     /* Set by op_begin (dialects/op.h): */
     const char *op_name;         /* what it means: "process.exec"; NULL: not known */
     struct strike *strike;       /* the fault that is armed, or NULL; op_end takes it away */

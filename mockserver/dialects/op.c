@@ -208,7 +208,7 @@ enum op_go op_begin(struct exchange *x, const struct op *op)
     x->expire_token = op->expire_token;
     x->expire_arg = op->arg;
     x->on_strike = strike_behind;
-    if (is_taken_already || !find_fault(x, op, command))
+    if (is_taken_already || x->asks_no_rule || !find_fault(x, op, command))
         return OP_GO_ON;
     op_note_fault(x);
     enum fault_kind kind = x->strike->fault->kind;

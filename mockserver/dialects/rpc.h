@@ -6,8 +6,9 @@
  * (is the call over, whoever ended it?) and, through op_event, `stream_write`: one whole message, which counts as an
  * event.  It blocks while the client does not read, and is -1 when the call is over.
  *
- * Threads: a method's `serve` runs on a thread of the call's own and may block; when it returns the call must have been
- * ended, or be over.  `receive` may be called on one other thread at the same time.
+ * Threads: a method's `serve` runs on a thread that is the call's as long, and may block; when it returns the call must
+ * have been ended, or be over.  That of a method that is quick may run on the transport's reactor.  Beside it whoever
+ * attends to the client's messages may run on another thread; only one of the two receives at the same time.
  */
 #ifndef STANDBOX_DIALECTS_RPC_H
 #define STANDBOX_DIALECTS_RPC_H
@@ -25,7 +26,8 @@ enum rpc_status {
 enum rpc_received {
     RPC_MESSAGE,         /* *out has it */
     RPC_HALF_CLOSED,     /* the client sends no more.  Said once: the next call waits until the call is over */
-    RPC_OVER             /* the call is over: ended by us, cancelled, or the client has gone */
+    RPC_OVER,            /* the call is over: ended by us, cancelled, or the client has gone */
+    RPC_NOTHING          /* there is nothing for now */
 };
 
 struct rpc;
@@ -34,6 +36,14 @@ struct rpc_ops {
     /* Wait for the client's next message, which replaces what `out` held.  What was received before counts as dealt
        with: only then may the client send more. */
     enum rpc_received (*receive)(struct rpc *rpc, struct buf *out);
+    /* The same without waiting: then RPC_NOTHING, or RPC_OVER. */
+    enum rpc_received (*receive_now)(struct rpc *rpc, struct buf *out);
+    /* From now on call `attend` on a thread beside this one, never twice at a time, whenever there is something to
+       receive; it takes all there is, by receive_now, and may block.  When all there is by now is that the client has
+       ended, it is called at once, by this one.  Once a call, and then attend_no_more before `serve` returns. */
+    void (*attend)(struct rpc *rpc, void (*attend)(void *arg), void *arg);
+    /* ... and no more.  When the call was ended, or is over: waits for who is at it. */
+    void (*attend_no_more)(struct rpc *rpc);
     /* One message that is the whole answer of a unary call: no event.  -1: the call is over. */
     int (*send)(struct rpc *rpc, const void *message, size_t len);
     /* The end.  `message` (NULL: none) any text; `details` the bytes of a google.rpc.Status, or NULL.  -1: it is over
@@ -52,6 +62,7 @@ struct rpc_ops {
 struct rpc {
     struct exchange x;   /* `method` is "POST", `path` the call's */
     const struct rpc_ops *ops;
+    bool ends_next;      /* the dialect says: behind the next event comes the end, so both may go together */
 };
 
 enum rpc_kind { RPC_UNARY, RPC_SERVER_STREAM, RPC_BIDI };
@@ -60,6 +71,7 @@ struct rpc_method {
     const char *path;    /* "/package.Service/Method" */
     enum rpc_kind kind;
     const void *row;     /* the dialect's own */
+    bool is_quick;       /* unary, and serving it never waits, but for a scenario's rule */
 };
 
 /* What a dialect that speaks gRPC has beside (dialect.h: `rpc`). */

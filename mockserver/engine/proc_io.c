@@ -73,12 +73,15 @@ void proc_close_stream(struct proc *p, enum stream_slot slot)
     }
 }
 
+/* Who writes waits for its end of input.  The end of an output is awaited by nobody; when it was the last one, the
+   process's state moves, and that is told. */
 static void close_locked(struct proc *p, enum stream_slot slot)
 {
     pthread_mutex_lock(&p->lock);
     proc_close_stream(p, slot);
-    pthread_cond_broadcast(&p->changed);
     pthread_mutex_unlock(&p->lock);
+    if (slot == SLOT_IN)
+        pthread_cond_broadcast(&p->changed);
 }
 
 static void out_over(struct stream *s)

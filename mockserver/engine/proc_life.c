@@ -153,13 +153,14 @@ static void on_ended(struct proc *p, const struct proc_happening *what)
     pthread_mutex_lock(&p->lock);
     note_end(p, &what->end);
     proc_close_stream(p, SLOT_IN);
-    if (!over)
+    if (over) {
+        pthread_mutex_unlock(&p->lock);
+        finish(p, false);        /* tells of both */
+    } else {
         p->view.state = PROC_DRAINING;
-    unlock_and_tell(p);
-    if (over)
-        finish(p, false);
-    else
+        unlock_and_tell(p);
         CHECK(timer_set_real(reactor_of(p), &p->drain, p->drain_grace_ms) == 0);
+    }
     end_sandbox_of(p);
 }
 

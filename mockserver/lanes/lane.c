@@ -267,6 +267,14 @@ bool lane_match_fault(struct lane *lane, const struct match_subject *subject, st
     return found;
 }
 
+bool lane_has_matches(struct lane *lane)
+{
+    struct match_set *list = lane_get_matches(lane);
+    bool has_some = list->count > 0;
+    match_set_unref(list);
+    return has_some;
+}
+
 int64_t lane_queued_hold_ms(struct lane *lane)
 {
     struct match_set *list = lane_get_matches(lane);

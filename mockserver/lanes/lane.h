@@ -149,6 +149,8 @@ bool lane_match_process(struct lane *lane, const struct match_subject *subject, 
                         const struct process_rule **out_rule);
 bool lane_match_fault(struct lane *lane, const struct match_subject *subject, struct match **out_match,
                       struct match_ticket *out_ticket);
+/* Is any scenario at work? */
+bool lane_has_matches(struct lane *lane);
 /* API ms that processes stay queued (the first scenario that says so); 0: none. */
 int64_t lane_queued_hold_ms(struct lane *lane);
 

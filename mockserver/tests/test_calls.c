@@ -315,27 +315,16 @@ static struct h2_stream *follow_log(struct call_site *site)
     return s;
 }
 
-/* No thread serves a call any more: so long did that take, in ms. */
-static int64_t time_to_idle(struct calls *calls)
-{
-    int64_t begun = mono_ns();
-    pthread_mutex_lock(&calls->lock);
-    while (calls->running > 0)
-        pthread_cond_wait(&calls->idle, &calls->lock);
-    pthread_mutex_unlock(&calls->lock);
-    return (mono_ns() - begun) / 1000000;
-}
-
 static void a_cancel_of_a_log_is_noticed_at_once(void **state)
 {
     struct call_site *site = *state;
     int64_t best_ms = INT64_MAX;
-    (void) time_to_idle(&site->calls);
+    (void) call_time_to_idle(site);
     for (int i = 0; i < 5 && best_ms > 500; i++) {
         struct h2_stream *s = follow_log(site);
         h2_reset(s, 8);
         h2_step(&site->client);
-        int64_t took_ms = time_to_idle(&site->calls);
+        int64_t took_ms = call_time_to_idle(site);
         best_ms = took_ms < best_ms ? took_ms : best_ms;
     }
     assert_true(best_ms < 500);

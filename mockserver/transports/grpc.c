@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,7 +27,7 @@ const struct grpc_method *grpc_method_find(const struct grpc_method *methods, si
 
 /* ---- news ------------------------------------------------------------------------------- */
 
-void server_add_news(struct grpc_server *server, struct grpc_call *call)
+bool server_add_news(struct grpc_server *server, struct grpc_call *call)
 {
     grpc_call_ref(call);
     pthread_mutex_lock(&server->news_lock);
@@ -37,7 +38,14 @@ void server_add_news(struct grpc_server *server, struct grpc_call *call)
     server->is_posted = server->is_posted || must_post;
     pthread_mutex_unlock(&server->news_lock);
     if (must_post)
-        reactor_post(server->reactor, &server->job);
+        atomic_fetch_add(&server->posting, 1);
+    return must_post;
+}
+
+void server_post(struct grpc_server *server)
+{
+    reactor_post(server->reactor, &server->job);
+    atomic_fetch_sub(&server->posting, 1);
 }
 
 static struct grpc_call *take_news(struct grpc_server *server)
@@ -228,6 +236,8 @@ static void init_locks(struct grpc_server *server)
 
 static void free_server(struct grpc_server *server)
 {
+    while (atomic_load(&server->posting) > 0)
+        sched_yield();               /* a few instructions of another thread */
     reactor_free(server->reactor);
     session_fini_server(server);
     pthread_cond_destroy(&server->ended);

@@ -150,7 +150,8 @@ int grpc_call_send_head(struct grpc_call *call, struct err *err);
 
 enum grpc_send_flags {
     GRPC_PLAIN = 0,
-    GRPC_EVENT = 1      /* it counts as an event for an armed fault, once it is on the wire */
+    GRPC_EVENT = 1,     /* it counts as an event for an armed fault, once it is on the wire */
+    GRPC_MORE = 2       /* more follows at once, and both may go together: the reactor is not told of this one yet */
 };
 
 /* One message, copied.  -1 and not taken: ERR_CLOSED, the call is over or was ended; ERR_LIMIT, as much as

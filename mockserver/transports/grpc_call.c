@@ -83,7 +83,17 @@ void call_give_news(struct grpc_call *call)
     if (call->has_news || call->detached)
         return;
     call->has_news = true;
-    server_add_news(call->server, call);
+    call->must_post = server_add_news(call->server, call);
+}
+
+void call_unlock(struct grpc_call *call)
+{
+    struct grpc_server *server = call->server;
+    bool must_post = call->must_post;
+    call->must_post = false;
+    pthread_mutex_unlock(&call->lock);
+    if (must_post)
+        server_post(server);
 }
 
 /* ---- what came -------------------------------------------------------------------------- */
@@ -149,8 +159,9 @@ void grpc_call_consume(struct grpc_call *call, size_t bytes)
 {
     pthread_mutex_lock(&call->lock);
     call->consumed = bytes < SIZE_MAX - call->consumed ? call->consumed + bytes : SIZE_MAX;
-    call_give_news(call);
-    pthread_mutex_unlock(&call->lock);
+    if (!call->has_all)              /* else nobody waits for a window */
+        call_give_news(call);
+    call_unlock(call);
 }
 
 bool grpc_call_is_over(struct grpc_call *call)
@@ -191,6 +202,11 @@ static void append(struct grpc_call *call, struct grpc_item *item)
     call->answer.last = &item->next;
     call->answer.queued += item->len;
     atomic_fetch_add(&call->server->answer_bytes, item->len);
+}
+
+static void append_and_tell(struct grpc_call *call, struct grpc_item *item)
+{
+    append(call, item);
     call_give_news(call);
 }
 
@@ -210,13 +226,16 @@ static bool is_full(struct grpc_call *call)
     return true;
 }
 
-static int queue_message(struct grpc_call *call, struct grpc_item *item, struct err *err)
+static int queue_message(struct grpc_call *call, struct grpc_item *item, bool more, struct err *err)
 {
     if (is_closed(call))
         return say_closed(err);
     if (is_full(call))
         return err_set(err, ERR_LIMIT, 0, "the client does not read as fast as this is sent");
-    append(call, item);
+    if (more)
+        append(call, item);
+    else
+        append_and_tell(call, item);
     return 0;
 }
 
@@ -230,8 +249,8 @@ static void queue_mark(struct grpc_call *call, enum grpc_item_kind kind, enum sc
     if (call->answer.over)
         free(item);
     else
-        append(call, item);
-    pthread_mutex_unlock(&call->lock);
+        append_and_tell(call, item);
+    call_unlock(call);
 }
 
 static int finish(struct grpc_call *call, enum grpc_status status, const char *message, const void *details,
@@ -296,7 +315,7 @@ int grpc_call_send_head(struct grpc_call *call, struct err *err)
         call->answer.wants_head = true;
         call_give_news(call);
     }
-    pthread_mutex_unlock(&call->lock);
+    call_unlock(call);
     return rc;
 }
 
@@ -312,8 +331,8 @@ int grpc_call_send(struct grpc_call *call, const void *message, size_t len, unsi
     if (len > 0)
         memcpy(item->data + GRPC_PREFIX_BYTES, message, len);
     pthread_mutex_lock(&call->lock);
-    int rc = queue_message(call, item, err);
-    pthread_mutex_unlock(&call->lock);
+    int rc = queue_message(call, item, (flags & GRPC_MORE) != 0, err);
+    call_unlock(call);
     if (rc < 0)
         free(item);
     return rc;
@@ -332,7 +351,7 @@ int grpc_call_end(struct grpc_call *call, enum grpc_status status, const char *m
 {
     pthread_mutex_lock(&call->lock);
     int rc = finish(call, status, message, details, details_len, err);
-    pthread_mutex_unlock(&call->lock);
+    call_unlock(call);
     return rc;
 }
 
@@ -346,7 +365,7 @@ int grpc_call_end_http(struct grpc_call *call, int http_status, const char *cont
         memcpy(item->data, body, len);
     pthread_mutex_lock(&call->lock);
     int rc = finish_http(call, http_status, content_type, item, err);
-    pthread_mutex_unlock(&call->lock);
+    call_unlock(call);
     if (rc < 0 || len == 0)
         free(item);
     return rc;

@@ -12,9 +12,9 @@
  *
  * How it runs: every entry of the reactor (a socket is ready, a timer, a posted job) does its work and then calls
  * server_turn, which looks at all calls with news and lets their connections write.  Functions for users only change
- * what is under the call's lock and give news; on other threads that also wakes the reactor.
+ * what is under the call's lock and give news; on other threads they then wake the reactor, when they have let go.
  *
- * Locks: grpc_call.lock > grpc_server.news_lock > the reactor's.  No callback runs with one of them held.
+ * Locks: grpc_call.lock > grpc_server.news_lock.  No callback runs with one of them held, and nobody wakes the reactor.
  */
 #ifndef STANDBOX_TRANSPORTS_GRPC_PRIV_H
 #define STANDBOX_TRANSPORTS_GRPC_PRIV_H
@@ -106,6 +106,8 @@ struct grpc_call {
     size_t consumed;                 /* lock; of what is kept, by grpc_call_consume */
     bool detached;                   /* lock; its stream is no more: the server may be gone */
     bool has_news;                   /* lock; it is in the server's list, or just being looked at */
+    bool must_post;                  /* lock; the reactor is to be woken when that is let go */
+    bool has_all;                    /* lock; the client has ended its half */
     struct grpc_call *next_news;     /* news_lock */
 
     /* The reactor's: */
@@ -177,6 +179,7 @@ struct grpc_server {
     pthread_mutex_t news_lock;
     struct grpc_call *news, **last_news;   /* news_lock; a reference each */
     bool is_posted;                  /* news_lock */
+    atomic_uint posting;             /* threads that are about to wake the reactor */
     struct reactor_job job;
 
     pthread_mutex_t end_lock;
@@ -196,8 +199,10 @@ struct grpc_server {
 
 /* ---- grpc.c ------------------------------------------------------------------------------- */
 
-/* Has news: with the call's lock held, not detached. */
-void server_add_news(struct grpc_server *server, struct grpc_call *call);
+/* Has news: with the call's lock held, not detached.  True: the caller must let go of the lock and then call
+   server_post, else the reactor would be awake only to wait for the lock. */
+bool server_add_news(struct grpc_server *server, struct grpc_call *call);
+void server_post(struct grpc_server *server);
 /* The end of every entry of the reactor. */
 void server_turn(struct grpc_server *server);
 /* A connection is gone. */
@@ -287,7 +292,9 @@ void answer_close(struct grpc_call *call, enum exchange_end end);
 struct grpc_call *call_new(struct grpc_server *server);
 /* With the lock held. */
 void call_drop_queue(struct grpc_call *call);
+/* ... and then, unless this is the reactor's thread, let go of it by call_unlock. */
 void call_give_news(struct grpc_call *call);
+void call_unlock(struct grpc_call *call);
 
 /* ---- grpc_fault.c -------------------------------------------------------------------------- */
 

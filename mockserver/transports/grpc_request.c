@@ -237,10 +237,18 @@ void request_note_reset(struct grpc_call *call, uint32_t code)
     call->reset_code = code;
 }
 
+static void note_all(struct grpc_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    call->has_all = true;
+    pthread_mutex_unlock(&call->lock);
+}
+
 void request_half_close(struct grpc_call *call)
 {
     if (call->ignores_input || !is_complete(call))
         return;
+    note_all(call);
     if (takes_one_message(call)) {
         struct buf message = call->single;
         call->single = (struct buf) BUF_INIT;

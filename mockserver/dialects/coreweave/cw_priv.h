@@ -88,8 +88,7 @@ extern const size_t cw_v1_row_count, cw_v1beta2_row_count, cw_unserved_row_count
 
 bool cw_knows_key(const struct cw *cw, const char *key);
 
-/* Readers of this process look up as soon as the call is over, until cw_unwatch.  Not with an input thread, which is told
-   by itself. */
+/* Readers of this process look up as soon as the call is over, until cw_unwatch. */
 void cw_watch(struct cw_call *call, struct proc *proc);
 void cw_unwatch(struct cw_call *call);
 /* interrupt_fn: is the call over?  `arg` is the struct cw_call. */
@@ -158,20 +157,19 @@ void cw_create_sandbox(struct cw_call *call);
 
 /* ---- input.c ------------------------------------------------------------------------------ */
 
-/* A thread beside the call's own that takes what the client sends, until the call is over. */
-struct cw_input_thread {
-    pthread_t thread;
+/* Takes what the client sends, on a thread beside the call's own while there is something. */
+struct cw_inlet {
     struct cw_call *call;
-    /* Each on that thread.  `message`: false, nothing more is wanted of it. */
+    /* Each on that thread, and never two at a time.  `message`: false, nothing more is wanted of it. */
     bool (*message)(void *arg, const struct cw_input *input);
     void (*half_closed)(void *arg);
-    void (*over)(void *arg);
     void *arg;
+    bool is_unwanted;             /* its own */
 };
 
-int cw_input_start(struct cw_input_thread *input, struct err *err);
-/* When the call was ended, or is over. */
-void cw_input_join(struct cw_input_thread *input);
+void cw_inlet_open(struct cw_inlet *inlet);
+/* When the call was ended, or is over: then none of the above runs any more. */
+void cw_inlet_close(struct cw_inlet *inlet);
 
 /* ---- exec.c, exec_unary.c ----------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /*
  * StreamExec (wire page §3.3 to §3.8): a process, its output as messages, its exit.
  *
- * The call's thread turns facts into messages; a second one takes what the client sends, and notices when it goes.  The
- * process dies with the call: a cancel, a deadline and a lost connection all look like the end of the call here.
+ * The call's thread turns facts into messages; what the client sends is taken beside it (input.c).  The process dies
+ * with the call: a cancel, a deadline and a lost connection all look like the end of the call here.
  */
 #include "dialects/coreweave/cw_priv.h"
 
@@ -28,7 +28,7 @@ struct session {
     int made_up_exit;
     bool is_broken_off;              /* ... or an error: */
     const char *error_code, *error_message;
-    atomic_bool is_done;             /* the end was told: the process is not the call's any more */
+    bool is_done;                    /* the end was told: the process is not the call's any more */
 };
 
 /* ---- starting ----------------------------------------------------------------------------------- */
@@ -311,7 +311,8 @@ static void finish(struct session *s, enum read_result result)
                                         &s->message);
     else if (send_held(s) < 0 || write_end(s) < 0)
         return;
-    atomic_store(&s->is_done, result == READ_END);
+    s->is_done = result == READ_END;
+    rpc->ends_next = true;
     if (send_message(s, EVENT_TERMINAL) < 0 || (op_inserts(&rpc->x, &what, &bytes) && send_odd(s, what, bytes) < 0))
         return;
     (void) rpc->ops->end(rpc, RPC_OK, NULL, NULL, 0);
@@ -353,30 +354,20 @@ static void take_half_close(void *arg)
     write_stdin(arg, NULL, 0, true);
 }
 
-static void take_over(void *arg)
-{
-    struct session *s = arg;
-    if (!atomic_load(&s->is_done))
-        (void) proc_kill(s->proc, WHO_CLIENT, NULL);
-}
-
 /* ---- the call --------------------------------------------------------------------------------------------- */
 
 static void stream(struct session *s)
 {
-    struct err err = ERR_INIT;
-    struct cw_input_thread input = {
-        .call = s->call, .message = take_message, .half_closed = take_half_close, .over = take_over, .arg = s
-    };
-    if (cw_input_start(&input, &err) < 0) {
-        (void) proc_kill(s->proc, WHO_CLIENT, NULL);
-        cw_fail_err(s->call, &err);
-        return;
-    }
+    struct cw_inlet inlet = { .call = s->call, .message = take_message, .half_closed = take_half_close, .arg = s };
+    cw_watch(s->call, s->proc);
+    cw_inlet_open(&inlet);
     finish(s, run(s));
-    /* Whatever happened, it is over now: else the other thread waits for ever. */
+    if (!s->is_done)
+        (void) proc_kill(s->proc, WHO_CLIENT, NULL);
+    /* Whatever happened, it is over now: else the inlet takes more for ever. */
     (void) s->call->rpc->ops->end(s->call->rpc, RPC_INTERNAL, "the answer could not be written", NULL, 0);
-    cw_input_join(&input);
+    cw_inlet_close(&inlet);
+    cw_unwatch(s->call);
 }
 
 static void serve(struct cw_call *call, struct sandbox *sandbox, struct op *op)

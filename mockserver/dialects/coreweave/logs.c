@@ -276,11 +276,6 @@ static bool take_message(void *arg, const struct cw_input *input)
     return true;
 }
 
-static void take_over(void *arg)
-{
-    proc_nudge(((struct feed *) arg)->proc);
-}
-
 static void ignore(void *arg)
 {
     (void) arg;
@@ -290,23 +285,16 @@ static void ignore(void *arg)
 
 static void stream(struct feed *feed)
 {
-    struct err err = ERR_INIT;
-    struct cw_input_thread input = {
-        .call = feed->call, .message = take_message, .half_closed = ignore, .over = take_over, .arg = feed
-    };
-    if (feed->call->row->method.kind != RPC_BIDI) {
-        cw_watch(feed->call, feed->proc);
-        finish(feed, run(feed));
-        cw_unwatch(feed->call);
-        return;
-    }
-    if (cw_input_start(&input, &err) < 0) {
-        cw_fail_err(feed->call, &err);
-        return;
-    }
+    struct cw_inlet inlet = { .call = feed->call, .message = take_message, .half_closed = ignore, .arg = feed };
+    bool is_bidi = feed->call->row->method.kind == RPC_BIDI;
+    cw_watch(feed->call, feed->proc);
+    if (is_bidi)
+        cw_inlet_open(&inlet);
     finish(feed, run(feed));
     (void) feed->call->rpc->ops->end(feed->call->rpc, RPC_INTERNAL, "the answer could not be written", NULL, 0);
-    cw_input_join(&input);
+    if (is_bidi)
+        cw_inlet_close(&inlet);
+    cw_unwatch(feed->call);
 }
 
 /* -1: it cannot be; the call is ended. */

@@ -542,11 +542,12 @@ const struct cw_wire cw_wire_v1 = {
 
 #define SANDBOXES "/coreweave.sandbox.v1.SandboxService/"
 #define DISCOVERY "/coreweave.sandbox.v1.DiscoveryService/"
+#define QUICK(op) ((op) == OP_SANDBOX_GET)   /* what clients poll, and what reads facts only */
 #define ROW(path, kind, op, descriptor, read, handle) \
-    { { path, kind, NULL }, &cw_wire_v1, op, &cw1__##descriptor##__descriptor, read, NULL, handle }
+    { { path, kind, NULL, QUICK(op) }, &cw_wire_v1, op, &cw1__##descriptor##__descriptor, read, NULL, handle }
 #define UNARY(name, op, descriptor, read, handle) ROW(SANDBOXES name, RPC_UNARY, op, descriptor, read, handle)
 #define UNSERVED(name) \
-    { { SANDBOXES name, RPC_UNARY, NULL }, &cw_wire_v1, CW_NO_OP, NULL, NULL, NULL, cw_not_supported }
+    { { SANDBOXES name, RPC_UNARY, NULL, false }, &cw_wire_v1, CW_NO_OP, NULL, NULL, NULL, cw_not_supported }
 
 const struct cw_row cw_v1_rows[] = {
     UNARY("CreateSandbox", OP_SANDBOX_CREATE, create_sandbox_request, read_create, cw_create_sandbox),
@@ -568,8 +569,8 @@ const struct cw_row cw_v1_rows[] = {
     /* 1.22.0 asks for a direct connection before each command, log and file, and goes on without one when it hears
        that there is none (SDK 1.22.0, _direct.py:340-365). */
     UNSERVED("ConnectSandbox"),
-    { { SANDBOXES "StreamExec", RPC_BIDI, NULL }, &cw_wire_v1, OP_PROCESS_EXEC, &cw1__exec_stream_request__descriptor,
-      read_exec_init, read_exec_input, cw_stream_exec },
+    { { SANDBOXES "StreamExec", RPC_BIDI, NULL, false }, &cw_wire_v1, OP_PROCESS_EXEC,
+      &cw1__exec_stream_request__descriptor, read_exec_init, read_exec_input, cw_stream_exec },
     ROW(SANDBOXES "StreamLogs", RPC_SERVER_STREAM, OP_PROCESS_LOGS, stream_logs_request, read_logs, cw_stream_logs),
     ROW(DISCOVERY "ListAvailableRunners", RPC_UNARY, CW_NO_OP, list_available_runners_request, read_runners,
         cw_list_runners),

@@ -604,10 +604,11 @@ const struct cw_wire cw_wire_v1beta2 = {
 };
 
 #define PACKAGE "/coreweave.sandbox.v1beta2."
+#define QUICK(op) ((op) == OP_SANDBOX_GET)   /* what clients poll, and what reads facts only */
 #define ROW(service, name, kind, op, descriptor, read, handle) \
-    { { PACKAGE service "/" name, kind, NULL }, &cw_wire_v1beta2, op, descriptor, read, NULL, handle }
+    { { PACKAGE service "/" name, kind, NULL, QUICK(op) }, &cw_wire_v1beta2, op, descriptor, read, NULL, handle }
 #define BIDI(service, name, op, descriptor, read, read_input, handle) \
-    { { PACKAGE service "/" name, RPC_BIDI, NULL }, &cw_wire_v1beta2, op, descriptor, read, read_input, handle }
+    { { PACKAGE service "/" name, RPC_BIDI, NULL, false }, &cw_wire_v1beta2, op, descriptor, read, read_input, handle }
 #define GATEWAY(name, op, descriptor, read, handle) \
     ROW("GatewayService", name, RPC_UNARY, op, &cwb2__##descriptor##__descriptor, read, handle)
 #define UNSERVED(name) ROW("GatewayService", name, RPC_UNARY, CW_NO_OP, NULL, NULL, cw_not_supported)

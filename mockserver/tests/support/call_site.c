@@ -7,6 +7,7 @@
 #include "tests/support/call_site.h"
 
 #include <cjson/cJSON.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define KEY       "call-site"
 #define COUNT(a)  (sizeof(a) / sizeof *(a))
 #define STEP_NS   INT64_C(1000000)
+#define IDLE_LIMIT_NS INT64_C(60000000000)
 
 static bool runs_v1;
 static const struct scenario_hooks hooks = { .check_steps = load_check_steps, .settings_of = vendors_settings_of };
@@ -59,12 +61,26 @@ static void make_lanes(struct call_site *site)
 static void serve(struct call_site *site)
 {
     struct err err = ERR_INIT;
-    calls_init(&site->calls, site->lanes, site->any);
+    if (calls_init(&site->calls, site->lanes, site->any, &err) < 0)
+        fail_msg("%s", err.text);
     const struct grpc_config config = { .address = "127.0.0.1", .find = calls_find, .arg = &site->calls };
     if (grpc_server_new(&site->grpc, &config, &err) < 0)
         fail_msg("%s", err.text);
     site->port = (int) strtol(strrchr(grpc_server_url(site->grpc), ':') + 1, NULL, 10);
     call_join(site, &site->client);
+}
+
+int64_t call_time_to_idle(struct call_site *site)
+{
+    int64_t begun = mono_ns(), until = begun + IDLE_LIMIT_NS;
+    struct crew_stats stats;
+    crew_get_stats(site->calls.crew, &stats);
+    while (stats.threads > stats.idle && mono_ns() < until) {
+        sched_yield();
+        crew_get_stats(site->calls.crew, &stats);
+    }
+    assert_int_equal(stats.threads, stats.idle);
+    return (mono_ns() - begun) / 1000000;
 }
 
 void call_join(struct call_site *site, struct h2_client *client)

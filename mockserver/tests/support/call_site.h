@@ -58,6 +58,8 @@ struct h2_stream *call_ask_create(struct call_site *site, struct h2_client *clie
 struct h2_stream *call_logs_on(struct call_site *site, struct h2_client *client);
 /* Wait until the lane's ledger has so many facts of this kind. */
 void call_await_facts(struct call_site *site, enum fact_kind kind, size_t count);
+/* Wait until no thread serves a call any more.  In ms, how long that took. */
+int64_t call_time_to_idle(struct call_site *site);
 /* A connection of one's own. */
 void call_join(struct call_site *site, struct h2_client *client);
 /* State by the version's number, as a Get's answer says. */

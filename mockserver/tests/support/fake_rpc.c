@@ -77,27 +77,87 @@ static const struct exchange_ops exchange_ops = {
     .poke = poke,
 };
 
+/* The next four with the lock held. */
+
+static bool has_something(const struct fake_rpc *f)
+{
+    return f->ended || f->cancelled || f->taken < f->sent_count || (f->half_closed && !f->told_half_closed);
+}
+
+static void await_something(struct fake_rpc *f)
+{
+    while (!has_something(f))
+        pthread_cond_wait(&f->changed, &f->lock);
+}
+
+static enum rpc_received take(struct fake_rpc *f, struct buf *out)
+{
+    if (!has_something(f))
+        return RPC_NOTHING;
+    if (f->ended || f->cancelled)
+        return RPC_OVER;
+    if (f->taken == f->sent_count) {
+        f->told_half_closed = true;
+        return RPC_HALF_CLOSED;
+    }
+    buf_fini(out);
+    *out = f->sent[f->taken];
+    f->sent[f->taken++] = (struct buf) BUF_INIT;
+    pthread_cond_broadcast(&f->changed);
+    return RPC_MESSAGE;
+}
+
+static void tell_over(struct fake_rpc *f)
+{
+    void (*on_over)(void *arg) = f->ended || f->cancelled ? f->on_over : NULL;
+    f->on_over = on_over == NULL ? f->on_over : NULL;
+    if (on_over != NULL)
+        on_over(f->on_over_arg);
+}
+
 static enum rpc_received receive(struct rpc *rpc, struct buf *out)
 {
     struct fake_rpc *f = (struct fake_rpc *) rpc;
-    enum rpc_received got = RPC_OVER;
     pthread_mutex_lock(&f->lock);
-    while (!f->ended && !f->cancelled && f->taken == f->sent_count && (!f->half_closed || f->told_half_closed))
-        pthread_cond_wait(&f->changed, &f->lock);
-    if (f->ended || f->cancelled) {
-        got = RPC_OVER;
-    } else if (f->taken < f->sent_count) {
-        buf_fini(out);
-        *out = f->sent[f->taken];
-        f->sent[f->taken++] = (struct buf) BUF_INIT;
-        got = RPC_MESSAGE;
-    } else {
-        f->told_half_closed = true;
-        got = RPC_HALF_CLOSED;
-    }
-    pthread_cond_broadcast(&f->changed);
+    await_something(f);
+    enum rpc_received got = take(f, out);
     pthread_mutex_unlock(&f->lock);
     return got;
+}
+
+static enum rpc_received receive_now(struct rpc *rpc, struct buf *out)
+{
+    struct fake_rpc *f = (struct fake_rpc *) rpc;
+    pthread_mutex_lock(&f->lock);
+    enum rpc_received got = take(f, out);
+    pthread_mutex_unlock(&f->lock);
+    return got;
+}
+
+static void *attend_main(void *arg)
+{
+    struct fake_rpc *f = arg;
+    pthread_mutex_lock(&f->lock);
+    for (await_something(f); !f->ended && !f->cancelled; await_something(f)) {
+        pthread_mutex_unlock(&f->lock);
+        f->attend(f->attend_arg);
+        pthread_mutex_lock(&f->lock);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return NULL;
+}
+
+static void attend(struct rpc *rpc, void (*attend_fn)(void *arg), void *arg)
+{
+    struct fake_rpc *f = (struct fake_rpc *) rpc;
+    f->attend = attend_fn;
+    f->attend_arg = arg;
+    CHECK(pthread_create(&f->attendant, NULL, attend_main, f) == 0);
+}
+
+static void attend_no_more(struct rpc *rpc)
+{
+    pthread_join(((struct fake_rpc *) rpc)->attendant, NULL);
 }
 
 static int send_message(struct rpc *rpc, const void *message, size_t len)
@@ -116,6 +176,7 @@ static int end(struct rpc *rpc, enum rpc_status status, const char *message, con
         buf_str(&f->message, message == NULL ? "" : message);
         buf_add(&f->details, details, len);
     }
+    tell_over(f);
     pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->lock);
     return ends ? 0 : -1;
@@ -131,15 +192,6 @@ static int end_http(struct rpc *rpc, int status, const char *content_type, const
     f->http_status = status;
     pthread_mutex_unlock(&f->lock);
     return end(rpc, RPC_UNKNOWN, NULL, "", 0);
-}
-
-/* With the lock held. */
-static void tell_over(struct fake_rpc *f)
-{
-    void (*on_over)(void *arg) = f->ended || f->cancelled ? f->on_over : NULL;
-    f->on_over = on_over == NULL ? f->on_over : NULL;
-    if (on_over != NULL)
-        on_over(f->on_over_arg);
 }
 
 static void watch(struct rpc *rpc, void (*over)(void *arg), void *arg)
@@ -160,7 +212,8 @@ static void add_trailer(struct rpc *rpc, const char *name, const char *value)
 }
 
 static const struct rpc_ops rpc_ops = {
-    .receive = receive, .send = send_message, .end = end, .watch = watch, .add_trailer = add_trailer, .end_http = end_http
+    .receive = receive, .receive_now = receive_now, .attend = attend, .attend_no_more = attend_no_more,
+    .send = send_message, .end = end, .watch = watch, .add_trailer = add_trailer, .end_http = end_http
 };
 
 /* ---- what the test calls ------------------------------------------------------------------------ */

@@ -32,6 +32,9 @@ struct fake_rpc {
     bool cancelled, ended, served;
     void (*on_over)(void *arg);
     void *on_over_arg;
+    void (*attend)(void *arg);
+    void *attend_arg;
+    pthread_t attendant;
     struct buf got[FAKE_RPC_MESSAGES];    /* by the client */
     size_t got_count;
     enum rpc_status status;

@@ -1,0 +1,166 @@
+/* Who serves gRPC calls: threads that are used again, the reactor for quick ones, nobody for what is over. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/support/call_site.h"
+
+#define CANCELLED 8u
+
+static struct crew_stats stats_of(struct call_site *site)
+{
+    struct crew_stats stats;
+    crew_get_stats(site->calls.crew, &stats);
+    return stats;
+}
+
+/* One for the command, and one for its input when that ends a moment later. */
+static void calls_one_after_another_share_threads(void **state)
+{
+    struct call_site *site = *state;
+    (void) call_time_to_idle(site);
+    unsigned long before = stats_of(site).started;
+    for (int i = 0; i < 20; i++) {
+        struct h2_stream *s = call_exec(site, "true", true);
+        assert_true(h2_await_closed(s));
+        assert_int_equal(h2_status(s), 0);
+        (void) call_time_to_idle(site);
+    }
+    assert_true(stats_of(site).started <= before + 1);
+}
+
+static void a_quick_call_needs_no_thread(void **state)
+{
+    struct call_site *site = *state;
+    (void) call_time_to_idle(site);
+    struct h2_stream *busy = call_exec(site, "sleep 60", false);
+    assert_true(h2_await_bytes(busy, 1));
+    unsigned long before = stats_of(site).started;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(h2_status(call_get(site)), 0);
+    assert_int_equal(stats_of(site).started, before);
+    h2_reset(busy, CANCELLED);
+    h2_step(&site->client);
+    (void) call_time_to_idle(site);
+}
+
+static void a_quick_call_that_a_rule_delays_holds_nobody_up(void **state)
+{
+    struct call_site *site = *state;
+    lanes_freeze_clock(site->lanes, site->lane);
+    call_play(site, "\"faults\": [{\"when\": {\"op\": \"sandbox.get\"}, \"times\": 1, "
+                    "\"fault\": {\"kind\": \"delay\", \"ms\": 5000}}]");
+    struct h2_stream *late = call_open(site, "get", NULL);
+    call_ask(site, late, site->sandbox);
+    h2_step(&site->client);
+    while (lane_has_matches(site->lane) && stats_of(site).threads == stats_of(site).idle)
+        h2_step(&site->client);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(h2_status(call_get(site)), 0);
+    assert_false(late->is_closed);
+    lanes_run_clock(site->lanes, site->lane, 1);
+    clock_advance(lane_clock(site->lane), 5000);
+    assert_true(h2_await_closed(late));
+    assert_int_equal(h2_status(late), 0);
+    call_assert_fired(site);
+    call_forget_scenarios(site);
+}
+
+/* ---- ends --------------------------------------------------------------------------------------- */
+
+/* So long did it take until `dead` processes had died, in ms. */
+static int64_t time_to_die(struct call_site *site, struct h2_stream *s, size_t dead)
+{
+    int64_t begun = mono_ns();
+    h2_reset(s, CANCELLED);
+    h2_step(&site->client);
+    call_await_facts(site, FACT_DIED, dead);
+    return (mono_ns() - begun) / 1000000;
+}
+
+/* A reader looks up by itself once a second, so the best of some counts. */
+static void a_cancel_of_a_command_kills_at_once(void **state)
+{
+    struct call_site *site = *state;
+    int64_t best_ms = INT64_MAX;
+    for (size_t i = 0; i < 5 && best_ms > 500; i++) {
+        struct h2_stream *s = call_exec(site, "sleep 60", i % 2 == 1);
+        assert_true(h2_await_bytes(s, 1));
+        int64_t took_ms = time_to_die(site, s, i + 1);
+        best_ms = took_ms < best_ms ? took_ms : best_ms;
+    }
+    assert_true(best_ms < 500);
+}
+
+/* What takes its input waits for the process, which does not read. */
+static void a_cancel_of_a_command_that_does_not_read_kills_it(void **state)
+{
+    struct call_site *site = *state;
+    static char much[60000];
+    struct h2_stream *s = call_exec(site, "sleep 60", false);
+    assert_true(h2_await_bytes(s, 1));
+    for (int i = 0; i < 50; i++) {
+        call_stdin(site, s, much, sizeof much);
+        if (i % 10 == 9)
+            assert_int_equal(h2_status(call_get(site)), 0);   /* so all that goes has gone */
+    }
+    call_await_facts(site, FACT_STDIN, 1);
+    (void) time_to_die(site, s, 1);
+    (void) call_time_to_idle(site);
+}
+
+static void a_call_without_a_message_that_is_cancelled_leaves_nothing(void **state)
+{
+    struct call_site *site = *state;
+    static const char *const whats[] = { "get", "stream", "logs", "exec" };
+    unsigned long before = stats_of(site).started;
+    for (size_t i = 0; i < sizeof whats / sizeof *whats; i++) {
+        struct h2_stream *s = call_open(site, whats[i], NULL);
+        h2_step(&site->client);
+        h2_reset(s, CANCELLED);
+        assert_int_equal(h2_status(call_get(site)), 0);
+        struct cJSON *line = call_line(site, whats[i], 0);
+        assert_non_null(line);
+        cJSON_Delete(line);
+    }
+    (void) call_time_to_idle(site);
+    assert_int_equal(stats_of(site).started, before);
+}
+
+static void a_stop_ends_calls_in_flight(void **state)
+{
+    struct call_site *site = *state;
+    struct h2_stream *last = NULL;
+    for (int i = 0; i < 20; i++)
+        last = call_exec(site, "sleep 60", i % 2 == 0);
+    assert_true(h2_await_bytes(last, 1));
+    struct h2_stream *unasked = call_open(site, "get", NULL);
+    h2_step(&site->client);
+    grpc_server_free(site->grpc);
+    site->grpc = NULL;
+    calls_fini(&site->calls);
+    assert_true(h2_await_closed(unasked));
+    call_await_facts(site, FACT_DIED, 20);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, call_site_setup, call_site_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(calls_one_after_another_share_threads),
+        TEST(a_quick_call_needs_no_thread),
+        TEST(a_quick_call_that_a_rule_delays_holds_nobody_up),
+        TEST(a_cancel_of_a_command_kills_at_once),
+        TEST(a_cancel_of_a_command_that_does_not_read_kills_it),
+        TEST(a_call_without_a_message_that_is_cancelled_leaves_nothing),
+        TEST(a_stop_ends_calls_in_flight),
+    };
+    return call_site_run("life of calls", tests, sizeof tests / sizeof *tests);
+}
