@@ -97,7 +97,6 @@ static void serve(void *arg)
     if (make_lane(job) == 0) {
         (void) vendors_find_rpc(job->lane, job->rpc.x.path, &self);
         job->dialect->rpc->serve(self, &job->rpc, job->method);
-        op_note_fault(&job->rpc.x);
     }
     calls_refuse(job, RPC_INTERNAL, "the call was not answered");
     drop(job);
