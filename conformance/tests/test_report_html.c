@@ -104,7 +104,7 @@ static void kills_are_marked(void **state)
     assert_string_equal(item(kills, "marks", 2)->valuestring, "......KKKKKK........");
     assert_string_equal(item(kills, "marks", 4)->valuestring, "...............KNK..");
     assert_string_equal(item(kills, "marks", 6)->valuestring, ".....V..............");
-    assert_int_equal(cJSON_GetArraySize(json_get(kills, "findings")), 8);
+    assert_int_equal(cJSON_GetArraySize(json_get(kills, "findings")), 7);
     close_page(&page);
 }
 

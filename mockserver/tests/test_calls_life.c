@@ -59,9 +59,7 @@ static void a_quick_call_that_a_rule_delays_holds_nobody_up(void **state)
                     "\"fault\": {\"kind\": \"delay\", \"ms\": 5000}}]");
     struct h2_stream *late = call_open(site, "get", NULL);
     call_ask(site, late, site->sandbox);
-    h2_step(&site->client);
-    while (lane_has_matches(site->lane) && stats_of(site).threads == stats_of(site).idle)
-        h2_step(&site->client);
+    call_await_match(site);
     for (int i = 0; i < 3; i++)
         assert_int_equal(h2_status(call_get(site)), 0);
     assert_false(late->is_closed);

@@ -442,6 +442,21 @@ void call_forget_scenarios(struct call_site *site)
     assert_int_equal(lanes_remove_scenario(site->lanes, site->lane, NULL, &err), 0);
 }
 
+static bool has_matched(void *arg)
+{
+    struct match_counts counts;
+    return match_get_counts(arg, MATCH_FAULTS, 0, &counts) && counts.matched > 0;
+}
+
+void call_await_match(struct call_site *site)
+{
+    size_t count;
+    struct match **matches = lane_matches(site->lane, &count);
+    bool has = count > 0 && h2_run(&site->client, has_matched, matches[0], WORLD_LIMIT_MS);
+    lane_matches_free(matches, count);
+    assert_true(has);
+}
+
 void call_assert_fired(struct call_site *site)
 {
     size_t count;

@@ -83,6 +83,8 @@ void call_play(struct call_site *site, const char *members);
 /* 0 and loaded, or -1. */
 int call_try(struct call_site *site, const char *members, struct err *err);
 void call_forget_scenarios(struct call_site *site);
+/* Wait until the first loaded scenario's first fault has found its call. */
+void call_await_match(struct call_site *site);
 /* Every rule has fired as planned, or the test fails. */
 void call_assert_fired(struct call_site *site);
 /* The `nth` (from 0) line of the ledger whose path ends with this method, parsed, to be freed with cJSON_Delete; NULL: there is
