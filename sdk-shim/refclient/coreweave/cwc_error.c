@@ -138,9 +138,9 @@ static void take_retry(const Rpc__Any *any, struct cwc_error *err)
 {
     const struct sbc_buf bytes = { (char *) any->value.data, any->value.len, 0 };
     Rpc__RetryInfo *retry = cwc_wire_take(&rpc__retry_info__descriptor, &bytes);
-    if (retry != NULL && retry->retry_delay != NULL && retry->retry_delay->seconds >= 0 &&
-        retry->retry_delay->seconds < 1000000)
-        err->retry_after_ms = retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000;
+    const Rpc__Duration *delay = retry == NULL ? NULL : retry->retry_delay;
+    if (delay != NULL && delay->seconds >= 0 && delay->seconds < 1000000 && delay->nanos >= 0)
+        err->retry_after_ms = delay->seconds * 1000 + delay->nanos / 1000000;
     if (retry != NULL)
         protobuf_c_message_free_unpacked(&retry->base, NULL);
 }
