@@ -7,6 +7,9 @@
 
 #include "cwc_priv.h"
 
+#define ATTEMPTS    3 /* of 1.22.0, where the server says when */
+#define MAX_HINT_MS 10000
+
 /* --------------------------------------------------------------------- life */
 
 void cwc_init_cond(pthread_cond_t *cond)
@@ -267,5 +270,26 @@ int cwc_client_call(struct cwc_client *client, enum cwc_method method, const str
                                               : 0;
     sbc_buf_free(&more);
     cwc_call_free(call);
+    return failed;
+}
+
+int cwc_client_call_again(struct cwc_client *client, enum cwc_method method, const struct sbc_buf *request,
+                          int64_t timeout_ms, struct sbc_buf *answer, bool *out_is_again, struct cwc_error *err)
+{
+    struct cwc_error failure = CWC_ERROR_INIT;
+    int failed = cwc_client_call(client, method, request, timeout_ms, answer, &failure);
+    *out_is_again = false;
+    for (int i = 1; i < ATTEMPTS && failed < 0; i++) {
+        bool may_pass = client->version == CWC_V1 && failure.kind == CWC_UNAVAILABLE && failure.retry_after_ms > 0 &&
+                        failure.retry_after_ms <= MAX_HINT_MS;
+        if (!may_pass || cwc_client_sleep(client, failure.retry_after_ms))
+            break;
+        sbc_buf_drop(answer, answer->size);
+        failed = cwc_client_call(client, method, request, timeout_ms, answer, &failure);
+        *out_is_again = true;
+    }
+    if (failed < 0)
+        cwc_error_copy(err, &failure);
+    cwc_error_clear(&failure);
     return failed;
 }

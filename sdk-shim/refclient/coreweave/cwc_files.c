@@ -44,8 +44,10 @@ int cwc_file_read(struct cwc_sandbox *box, const char *path, struct cwc_bytes *o
     struct cwc_ack ack = { 0 };
     if (prepare(box, err) < 0)
         return -1;
+    bool is_again;
     box->client->wire->put_read_file(box->id, path, &request);
-    int failed = cwc_client_call(box->client, CWC_READ_FILE, &request, box->client->timeout_ms, &answer, err);
+    int failed = cwc_client_call_again(box->client, CWC_READ_FILE, &request, box->client->timeout_ms, &answer,
+                                       &is_again, err);
     if (failed == 0 && box->client->wire->take_file(&answer, &ack, &data) < 0)
         failed = cwc_client_refuse(err, CWC_READ_FILE);
     else if (failed == 0)

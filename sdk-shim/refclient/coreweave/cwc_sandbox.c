@@ -10,8 +10,6 @@
 #define GRACE_S        10.0
 #define STOP_MORE_MS   10000 /* a stop may take its grace and this */
 #define MAX_PAGES      100
-#define STOP_ATTEMPTS  3     /* of 1.22.0, where the server says when */
-#define MAX_HINT_MS    10000
 #define NO_CODE_ROUNDS 2     /* how often a sandbox that is over is asked for its exit code */
 #define NO_CODE_MS     2000
 
@@ -182,26 +180,6 @@ int cwc_sandbox_wait_complete(struct cwc_sandbox *box, double timeout_s, struct 
 
 /* --------------------------------------------------------------------- stop */
 
-/* 1.22.0 goes on where the server says when; what is gone at the second try was stopped by the first. */
-static int call_stop(struct cwc_client *client, enum cwc_method method, const struct sbc_buf *request,
-                     int64_t timeout_ms, struct sbc_buf *answer, struct cwc_error *err)
-{
-    struct cwc_error failure = CWC_ERROR_INIT;
-    int failed = cwc_client_call(client, method, request, timeout_ms, answer, &failure);
-    for (int i = 1; i < STOP_ATTEMPTS && failed < 0; i++) {
-        bool may_pass = client->version == CWC_V1 && failure.kind == CWC_UNAVAILABLE && failure.retry_after_ms > 0 &&
-                        failure.retry_after_ms <= MAX_HINT_MS;
-        if (!may_pass || cwc_client_sleep(client, failure.retry_after_ms))
-            break;
-        failed = cwc_client_call(client, method, request, timeout_ms, answer, &failure);
-        failed = failed < 0 && failure.kind == CWC_NOT_FOUND ? 0 : failed;
-    }
-    if (failed < 0)
-        cwc_error_copy(err, &failure);
-    cwc_error_clear(&failure);
-    return failed;
-}
-
 /* Send a stop or a delete; 1: it was gone already, and that is fine. */
 static int send_stop(struct cwc_client *client, enum cwc_method method, const struct cwc_stop *stop,
                      struct cwc_error *err)
@@ -214,7 +192,10 @@ static int send_stop(struct cwc_client *client, enum cwc_method method, const st
     stop = &asked;
     int64_t limit = method == CWC_STOP ? (int64_t) ceil(stop->grace_s) * 1000 + STOP_MORE_MS : client->timeout_ms;
     (method == CWC_STOP ? client->wire->put_stop : client->wire->put_delete)(stop, &request);
-    int failed = call_stop(client, method, &request, limit, &answer, &failure);
+    bool is_again;
+    int failed = cwc_client_call_again(client, method, &request, limit, &answer, &is_again, &failure);
+    if (failed < 0 && is_again && failure.kind == CWC_NOT_FOUND)
+        failed = 0; /* the first one did it */
     if (failed == 0 && client->wire->take_stopped(&answer, &ack) < 0)
         failed = cwc_client_refuse(&failure, method);
     if (failed == 0 && !ack.is_success)
