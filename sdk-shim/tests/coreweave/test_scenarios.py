@@ -355,11 +355,7 @@ def test_stop_then_not_found(lane):
     box.stop().result()
 
 
-# Only v1beta2 has answers that say so themselves.
-says_no = pytest.mark.skipif(not IS_OLD, reason="v1 has no answer with success false")
-
-
-@says_no
+@pytest.mark.of_v1beta2
 @scenario("cw-stop-says-no")
 def test_stop_says_no(lane):
     box = Sandbox.run()
@@ -369,7 +365,7 @@ def test_stop_says_no(lane):
     box.stop().result()
 
 
-@says_no
+@pytest.mark.of_v1beta2
 @scenario("cw-file-says-no")
 def test_file_says_no(box):
     with pytest.raises(cwsandbox.SandboxFileError):
