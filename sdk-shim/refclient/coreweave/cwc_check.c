@@ -1,6 +1,6 @@
 /*
- * What protobuf-c does not look at when it reads a message: UTF-8, field numbers beyond 32 bits, parts that come twice (it
- * joins two wrongly, or takes the later alone), and what a message of many small fields costs.
+ * What protobuf-c does not look at when it reads a message: UTF-8, field numbers beyond 32 bits, parts that come twice
+ * (it joins two wrongly, or takes the later alone), and what a message of many small fields costs.
  */
 #include <string.h>
 

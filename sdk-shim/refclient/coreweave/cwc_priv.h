@@ -92,7 +92,8 @@ struct cwc_call *cwc_client_begin(struct cwc_client *client, enum cwc_method met
 int cwc_client_call(struct cwc_client *client, enum cwc_method method, const struct sbc_buf *request,
                     int64_t timeout_ms, struct sbc_buf *answer, struct cwc_error *err);
 
-/* The same for what may be asked twice: v1 goes on, where the server is unavailable and says when.  `*out_is_again`: it did. */
+/* The same for what may be asked twice: v1 goes on, where the server is unavailable and says when.  `*out_is_again`: it
+   did. */
 int cwc_client_call_again(struct cwc_client *client, enum cwc_method method, const struct sbc_buf *request,
                           int64_t timeout_ms, struct sbc_buf *answer, bool *out_is_again, struct cwc_error *err);
 

@@ -1,7 +1,7 @@
 /*
- * A gRPC server for tests that says what it is told to, right or wrong: prepared frames, sent when the head of a call or
- * the end of what its client says has come.  It knows HTTP/2 only as far as it must: frames by their nine bytes, paths
- * by nghttp2's reader of header blocks.
+ * A gRPC server for tests that says what it is told to, right or wrong: prepared frames, sent when the head of a call
+ * or the end of what its client says has come.  It knows HTTP/2 only as far as it must: frames by their nine bytes,
+ * paths by nghttp2's reader of header blocks.
  *
  * A call is answered by the first rule of its method that fits and is not used up; without one it gets nothing.
  *
@@ -120,8 +120,8 @@ struct site {
 void site_open(struct site *site, enum cwc_version version, struct peer_options *options, int64_t timeout_ms);
 void site_close(struct site *site);
 
-/* Methods go by v1beta2's names here: answer one once, when its client has said all ("StreamExec": when it begins).  The
-   frames are taken. */
+/* Methods go by v1beta2's names here: answer one once, when its client has said all ("StreamExec": when it begins).
+   The frames are taken. */
 void site_answer(struct site *site, const char *method, struct sbc_buf *frames, enum peer_then then);
 /* ... and well, for ever, with `message` (which is a frame) and OK. */
 void site_answer_well(struct site *site, const char *method, struct sbc_buf *message);

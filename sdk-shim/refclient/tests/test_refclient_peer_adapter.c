@@ -12,8 +12,8 @@
 #include "peer.h"
 #include "spawned.h"
 
-/* h the head, r ready, o output, ! an error in band, x exit 3, . garbage, 0 OK, 5 NOT_FOUND with a text that is no UTF-8,
-   4 DEADLINE_EXCEEDED, 8 RESOURCE_EXHAUSTED, w HTML with 401, c reset with CANCEL, l a length beyond all limits,
+/* h the head, r ready, o output, ! an error in band, x exit 3, . garbage, 0 OK, 5 NOT_FOUND with a text that is no
+   UTF-8, 4 DEADLINE_EXCEEDED, 8 RESOURCE_EXHAUSTED, w HTML with 401, c reset with CANCEL, l a length beyond all limits,
    t too much output in band, | the connection closes */
 static enum peer_then put_script(struct sbc_buf *out, enum cwc_version version, const char *script)
 {
