@@ -74,7 +74,7 @@ static void over(struct grpc_call *call, enum exchange_end how)
 
 static const struct grpc_method *find(void *arg, const struct grpc_call *call)
 {
-    static const struct grpc_handler handler = { begin, echo, end, NULL, over };
+    static const struct grpc_handler handler = { begin, echo, end, NULL, over, NULL };
     static const struct grpc_method methods[] = {
         { "/a/U", GRPC_UNARY, &handler },
         { "/a/B", GRPC_BIDI, &handler },

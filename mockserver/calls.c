@@ -33,7 +33,7 @@ static struct job *job_new(struct calls *calls, struct grpc_call *call)
     return job;
 }
 
-static void drop(struct job *job)
+void calls_drop(struct job *job)
 {
     pthread_mutex_lock(&job->lock);
     bool is_last = --job->owners == 0;
@@ -98,8 +98,7 @@ static void serve(void *arg)
         (void) vendors_find_rpc(job->lane, job->rpc.x.path, &self);
         job->dialect->rpc->serve(self, &job->rpc, job->method);
     }
-    calls_refuse(job, RPC_INTERNAL, "the call was not answered");
-    drop(job);
+    calls_served(job);
 }
 
 static void refuse_more(struct grpc_call *call)
@@ -113,10 +112,11 @@ static void give(struct job *job)
 {
     struct err ignored;
     job->is_given = true;
+    job->rpc.x.asks_no_rule = job->lane != NULL && !lane_has_matches(job->lane);
     if (crew_give(job->calls->crew, serve, job, &ignored) == 0)
         return;
     refuse_more(job->call);
-    drop(job);
+    calls_drop(job);
 }
 
 /* Nothing may wait on this thread: so no rule is asked, which could want that, and there must be none. */
@@ -191,13 +191,22 @@ static void on_over(struct grpc_call *call, enum exchange_end how)
         return;
     calls_journal_end(job, how);
     calls_wake(job);
+    calls_over(job);
     if (!job->is_given)
-        drop(job);   /* who would have served it */
-    drop(job);
+        calls_drop(job);   /* who would have served it */
+    calls_drop(job);
+}
+
+static void on_knock(struct grpc_call *call)
+{
+    struct job *job = grpc_call_data(call);
+    if (job != NULL)
+        calls_go_on(job);
 }
 
 static const struct grpc_handler handler = {
-    .begin = on_begin, .message = on_message, .half_close = on_half_close, .over = on_over
+    .begin = on_begin, .message = on_message, .half_close = on_half_close, .room = on_knock, .knock = on_knock,
+    .over = on_over
 };
 
 static const struct grpc_method methods[] = {

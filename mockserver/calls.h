@@ -3,8 +3,8 @@
  *
  * The transport's reactor may not wait and dialects do, so calls are served by a crew of threads (base/crew.h), each
  * from when there is something to do for it; what the client sends meanwhile waits in a queue, and counts as kept, so
- * the client gets no window for more.  A quick method (dialects/rpc.h) whose lane has no scenario is served at
- * once, on the reactor's own thread.
+ * the client gets no window for more.  Where no scenario is at work, nothing can want a call to wait: then a quick
+ * method (dialects/rpc.h) is served by the reactor at once, and others may leave it the rest of their call.
  *
  * Threads: calls_find and the handlers it names are the transport's reactor's; the others are the caller's.
  */

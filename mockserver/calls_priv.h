@@ -32,6 +32,10 @@ struct job {
     struct lane *lane;            /* a reference, once known */
     bool is_given;                /* the reactor's: it is served, or was */
     bool is_armed;                /* the server's: the transport knows of the fault */
+    void (*left_to)(void *arg);   /* the server's: who is to go on when it returns */
+    void *left_arg;
+    void (*at_last)(void *arg);   /* ... and what is to be done at last */
+    void *at_last_arg;
     struct told {                 /* in the journal; whoever's who begins that, then the transport's */
         size_t room[2];           /* for what the server says, and the client */
         bool has_body, is_full;
@@ -46,6 +50,9 @@ struct job {
     void (*attend)(void *arg);    /* NULL: nobody does */
     void *attend_arg;
     bool is_attended;             /* a thread is at it */
+    void (*go_on)(void *arg);     /* NULL: whoever serves it ends it, or has */
+    void *go_on_arg;
+    bool told_over;               /* the transport calls no more */
     void (*on_over)(void *arg);   /* NULL: nobody waits for that */
     void *on_over_arg;
     uint64_t journal;             /* 0: not there, or ended */
@@ -66,6 +73,17 @@ void calls_wake(struct job *job);
 /* Something came: whoever waits for it takes it.  -1: nobody could be found who does. */
 int calls_queue(struct job *job, struct kept *kept);
 int calls_half_close(struct job *job);
+
+/* Who serves it has returned: somebody else goes on, or nobody. */
+void calls_served(struct job *job);
+/* On the reactor: the one who goes on has something to do. */
+void calls_go_on(struct job *job);
+/* ... and the transport calls no more. */
+void calls_over(struct job *job);
+
+/* ---- calls.c ------------------------------------------------------------------------------ */
+
+void calls_drop(struct job *job);
 
 /* ---- calls_journal.c --------------------------------------------------------------------- */
 

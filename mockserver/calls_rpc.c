@@ -55,6 +55,8 @@ static int send_some(struct job *job, const void *data, size_t len, unsigned fla
     job->rpc.x.answered = true;
     if (job->is_armed)
         flags &= ~(unsigned) GRPC_MORE;
+    if (job->left_to != NULL)
+        flags |= GRPC_ANY;       /* the reactor may not wait: who goes on there looks for room before */
     while (grpc_call_send(job->call, data, len, flags, &err) < 0) {
         if (err.code != ERR_LIMIT || grpc_call_await_room(job->call, INT64_MAX, &err) < 0)
             return -1;
@@ -260,6 +262,91 @@ int calls_half_close(struct job *job)
     return rc;
 }
 
+/* ---- ... when nobody waits for it --------------------------------------------------------------------- */
+
+static void leave_to(struct rpc *rpc, void (*go_on)(void *arg), void *arg)
+{
+    struct job *job = (struct job *) rpc;
+    job->left_to = go_on;
+    job->left_arg = arg;
+}
+
+static void knock(struct rpc *rpc)
+{
+    grpc_call_knock(((struct job *) rpc)->call);
+}
+
+static bool has_room(struct rpc *rpc)
+{
+    return grpc_call_has_room(((struct job *) rpc)->call);
+}
+
+void calls_go_on(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    void (*go_on)(void *arg) = job->go_on;
+    pthread_mutex_unlock(&job->lock);
+    if (go_on != NULL)
+        go_on(job->go_on_arg);
+}
+
+void calls_over(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    job->told_over = true;
+    pthread_mutex_unlock(&job->lock);
+    calls_go_on(job);
+}
+
+static void end_job(struct job *job)
+{
+    calls_refuse(job, RPC_INTERNAL, "the call was not answered");
+    calls_drop(job);
+}
+
+/* From the moment that it may go on, the job is the reactor's, unless that has done with it. */
+void calls_served(struct job *job)
+{
+    struct grpc_call *call = grpc_call_ref(job->call);
+    bool goes_on = job->left_to != NULL;
+    pthread_mutex_lock(&job->lock);
+    job->go_on = job->left_to;
+    job->go_on_arg = job->left_arg;
+    bool is_over = job->told_over;
+    pthread_mutex_unlock(&job->lock);
+    if (!goes_on)
+        end_job(job);
+    else if (is_over)
+        calls_go_on(job);
+    else
+        grpc_call_knock(call);
+    grpc_call_unref(call);
+}
+
+static void do_last(void *arg)
+{
+    struct job *job = arg;
+    job->at_last(job->at_last_arg);
+    end_job(job);
+}
+
+static void finish(struct rpc *rpc, bool waits, void (*last)(void *arg), void *arg)
+{
+    struct job *job = (struct job *) rpc;
+    struct err ignored;
+    job->at_last = last;
+    job->at_last_arg = arg;
+    pthread_mutex_lock(&job->lock);
+    job->go_on = NULL;
+    pthread_mutex_unlock(&job->lock);
+    calls_refuse(job, RPC_INTERNAL, "the call was not answered");
+    pthread_mutex_lock(&job->lock);
+    waits = waits || job->is_attended;
+    pthread_mutex_unlock(&job->lock);
+    if (!waits || crew_give(job->calls->crew, do_last, job, &ignored) < 0)
+        do_last(job);
+}
+
 /* ---- the answer -------------------------------------------------------------------------------------- */
 
 static int send_whole(struct rpc *rpc, const void *message, size_t len)
@@ -283,7 +370,10 @@ void calls_wake(struct job *job)
     job->over = true;
     tell_over(job);
     pthread_cond_broadcast(&job->changed);
+    bool goes_on = job->go_on != NULL;
     pthread_mutex_unlock(&job->lock);
+    if (goes_on)
+        grpc_call_knock(job->call);
 }
 
 static void watch(struct rpc *rpc, void (*over)(void *arg), void *arg)
@@ -328,7 +418,7 @@ static int end_http(struct rpc *rpc, int status, const char *content_type, const
 
 static const struct rpc_ops rpc_ops = {
     .receive = receive, .receive_now = receive_now, .attend = attend, .attend_no_more = attend_no_more,
-    .send = send_whole, .end = end, .watch = watch, .add_trailer = add_trailer, .end_http = end_http
+    .leave_to = leave_to, .knock = knock, .has_room = has_room, .finish = finish, .send = send_whole, .end = end, .watch = watch, .add_trailer = add_trailer, .end_http = end_http
 };
 
 void calls_refuse(struct job *job, enum rpc_status status, const char *message)

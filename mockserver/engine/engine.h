@@ -280,6 +280,10 @@ enum read_result proc_reader_next(struct proc_reader *reader, int64_t deadline_m
 /* Let all who wait for this process's next fact ask their interrupt at once; who begins to wait then asks first.  Any
    thread. */
 void proc_nudge(struct proc *proc);
+/* From now on call `fn` whenever there may be something for a reader: a fact of these kinds (a mask of 1 << kind), on the
+   thread that notes it and with the process's lock held, so it must be quick and may not call the engine.  One at a
+   time; `fn` NULL: nobody any more, also not now. */
+void proc_listen(struct proc *proc, unsigned kinds, void (*fn)(void *arg), void *arg);
 
 /* Append one stream's output (0 stdout, 1 stderr) that is still kept within the newest `window` bytes of the whole
    log (0: all that is kept) to `out`.  Returns true when something older had to be left out. */

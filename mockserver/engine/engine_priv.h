@@ -125,6 +125,9 @@ struct proc {
     pthread_cond_t moved;           /* view.state has reached what somebody waits for */
     unsigned waiting[PROC_STATES];  /* how many wait for a state */
     uint64_t nudges;                /* how often readers were told to ask their interrupt */
+    void (*listener)(void *arg);    /* NULL: none */
+    void *listener_arg;
+    unsigned listens_to;            /* kinds of facts */
     struct fact *facts;             /* those with seq > facts_dropped */
     size_t fact_count, fact_cap;
     uint64_t facts_dropped;

@@ -183,6 +183,15 @@ void proc_nudge(struct proc *p)
     pthread_mutex_unlock(&p->lock);
 }
 
+void proc_listen(struct proc *p, unsigned kinds, void (*fn)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&p->lock);
+    p->listener = fn;
+    p->listener_arg = arg;
+    p->listens_to = kinds;
+    pthread_mutex_unlock(&p->lock);
+}
+
 enum wait_result proc_wait_change(struct proc *p, pthread_cond_t *cond, int64_t deadline_ms,
                                   interrupt_fn *interrupt, void *arg, uint64_t *nudges)
 {

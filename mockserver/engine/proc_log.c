@@ -20,8 +20,11 @@ static bool have_room(struct proc *p)
     return true;
 }
 
+/* Also of what could not be kept: then there is a loss to be seen, or an end. */
 const struct fact *proc_add_fact(struct proc *p, struct fact fact, const void *bytes)
 {
+    if (p->listener != NULL && (p->listens_to >> fact.kind & 1) != 0)
+        p->listener(p->listener_arg);
     if (!have_room(p))
         return NULL;
     struct owner *owner = p->sandbox->owner;

@@ -51,6 +51,30 @@ static void a_quick_call_needs_no_thread(void **state)
     (void) call_time_to_idle(site);
 }
 
+static void commands_that_run_need_no_thread(void **state)
+{
+    struct call_site *site = *state;
+    struct h2_stream *streams[20];
+    for (size_t i = 0; i < 20; i++)
+        streams[i] = call_exec(site, "exec cat", false);
+    for (size_t i = 0; i < 20; i++)
+        assert_true(h2_await_bytes(streams[i], 1));
+    (void) call_time_to_idle(site);
+    for (size_t i = 0; i < 20; i++) {
+        call_stdin(site, streams[i], "hello\n", 6);
+        h2_send(streams[i], "", 0, true);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        CALL_STORY story;
+        assert_true(h2_await_closed(streams[i]));
+        call_tell(site, streams[i], &story);
+        assert_string_equal(buf_cstr(&story.out), "hello\n");
+        assert_int_equal(story.exit_code, 0);
+        assert_int_equal(story.after_exit, 0);
+        assert_int_equal(h2_status(streams[i]), 0);
+    }
+}
+
 static void a_quick_call_that_a_rule_delays_holds_nobody_up(void **state)
 {
     struct call_site *site = *state;
@@ -114,6 +138,18 @@ static void a_cancel_of_a_command_that_does_not_read_kills_it(void **state)
     (void) call_time_to_idle(site);
 }
 
+static void a_message_that_cannot_be_read_kills_the_command(void **state)
+{
+    struct call_site *site = *state;
+    struct h2_stream *s = call_exec(site, "sleep 60", false);
+    assert_true(h2_await_bytes(s, 1));
+    h2_send_message(s, "\xff\xff\xff", 3, false);
+    assert_true(h2_await_closed(s));
+    assert_int_equal(h2_status(s), GRPC_INTERNAL);
+    call_await_facts(site, FACT_DIED, 1);
+    (void) call_time_to_idle(site);
+}
+
 static void a_call_without_a_message_that_is_cancelled_leaves_nothing(void **state)
 {
     struct call_site *site = *state;
@@ -154,9 +190,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(calls_one_after_another_share_threads),
         TEST(a_quick_call_needs_no_thread),
+        TEST(commands_that_run_need_no_thread),
         TEST(a_quick_call_that_a_rule_delays_holds_nobody_up),
         TEST(a_cancel_of_a_command_kills_at_once),
         TEST(a_cancel_of_a_command_that_does_not_read_kills_it),
+        TEST(a_message_that_cannot_be_read_kills_the_command),
         TEST(a_call_without_a_message_that_is_cancelled_leaves_nothing),
         TEST(a_stop_ends_calls_in_flight),
     };

@@ -53,6 +53,8 @@ struct grpc_handler {
     /* The last callback, exactly once: the stream is over, whoever ended it (the client cancelled or went; a refusal
        of bad input; a fault; our own end; the server stops).  The place to let go of grpc_call_data. */
     void (*over)(struct grpc_call *call, enum exchange_end end);
+    /* grpc_call_knock was called since the last time. */
+    void (*knock)(struct grpc_call *call);
 };
 
 enum grpc_kind {
@@ -151,12 +153,16 @@ int grpc_call_send_head(struct grpc_call *call, struct err *err);
 enum grpc_send_flags {
     GRPC_PLAIN = 0,
     GRPC_EVENT = 1,     /* it counts as an event for an armed fault, once it is on the wire */
-    GRPC_MORE = 2       /* more follows at once, and both may go together: the reactor is not told of this one yet */
+    GRPC_MORE = 2,      /* more follows at once, and both may go together: the reactor is not told of this one yet */
+    GRPC_ANY = 4        /* it is taken, however much is queued; for who asks grpc_call_has_room himself */
 };
 
 /* One message, copied.  -1 and not taken: ERR_CLOSED, the call is over or was ended; ERR_LIMIT, as much as
    high_water_bytes is queued already: wait for `room` (or grpc_call_await_room) and send it then; ERR_NOMEM. */
 int grpc_call_send(struct grpc_call *call, const void *message, size_t len, unsigned flags, struct err *err);
+
+/* Have the handler's `knock` called on the reactor, unless the call is over; for who has something to do there. */
+void grpc_call_knock(struct grpc_call *call);
 
 /* Would a message be taken?  When not, `room` will say so. */
 bool grpc_call_has_room(struct grpc_call *call);

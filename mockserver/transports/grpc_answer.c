@@ -45,6 +45,16 @@ void answer_tell_over(struct grpc_call *call, enum exchange_end end)
     call->observer = NULL;
 }
 
+static void tell_knock(struct grpc_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    bool is_knocked = call->is_knocked;
+    call->is_knocked = false;
+    pthread_mutex_unlock(&call->lock);
+    if (is_knocked && !call->told_over && call->method->handler->knock != NULL)
+        call->method->handler->knock(call);
+}
+
 static void tell_room(struct grpc_call *call)
 {
     pthread_mutex_lock(&call->lock);
@@ -406,6 +416,7 @@ void answer_go_on(struct grpc_call *call)
 {
     take_consumed(call);
     tell_room(call);
+    tell_knock(call);
     if (call->conn->state != CONN_OPEN || call->fault.is_holding)
         return;
     if (call->phase == PHASE_QUIET)

@@ -226,13 +226,13 @@ static bool is_full(struct grpc_call *call)
     return true;
 }
 
-static int queue_message(struct grpc_call *call, struct grpc_item *item, bool more, struct err *err)
+static int queue_message(struct grpc_call *call, struct grpc_item *item, unsigned flags, struct err *err)
 {
     if (is_closed(call))
         return say_closed(err);
-    if (is_full(call))
+    if ((flags & GRPC_ANY) == 0 && is_full(call))
         return err_set(err, ERR_LIMIT, 0, "the client does not read as fast as this is sent");
-    if (more)
+    if ((flags & GRPC_MORE) != 0)
         append(call, item);
     else
         append_and_tell(call, item);
@@ -331,11 +331,19 @@ int grpc_call_send(struct grpc_call *call, const void *message, size_t len, unsi
     if (len > 0)
         memcpy(item->data + GRPC_PREFIX_BYTES, message, len);
     pthread_mutex_lock(&call->lock);
-    int rc = queue_message(call, item, (flags & GRPC_MORE) != 0, err);
+    int rc = queue_message(call, item, flags, err);
     call_unlock(call);
     if (rc < 0)
         free(item);
     return rc;
+}
+
+void grpc_call_knock(struct grpc_call *call)
+{
+    pthread_mutex_lock(&call->lock);
+    call->is_knocked = true;
+    call_give_news(call);
+    call_unlock(call);
 }
 
 bool grpc_call_has_room(struct grpc_call *call)

@@ -108,6 +108,7 @@ struct grpc_call {
     bool has_news;                   /* lock; it is in the server's list, or just being looked at */
     bool must_post;                  /* lock; the reactor is to be woken when that is let go */
     bool has_all;                    /* lock; the client has ended its half */
+    bool is_knocked;                 /* lock; its handler is to be told so */
     struct grpc_call *next_news;     /* news_lock */
 
     /* The reactor's: */

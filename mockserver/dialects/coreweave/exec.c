@@ -1,8 +1,9 @@
 /*
  * StreamExec (wire page §3.3 to §3.8): a process, its output as messages, its exit.
  *
- * The call's thread turns facts into messages; what the client sends is taken beside it (input.c).  The process dies
- * with the call: a cancel, a deadline and a lost connection all look like the end of the call here.
+ * Facts become messages: on the transport's reactor, which is told of them and never waits; or, when a scenario may have
+ * its say, on the call's own thread, which waits for each.  What the client sends is taken beside that (input.c).  The
+ * process dies with the call: a cancel, a deadline and a lost connection all look like the end of the call here.
  */
 #include "dialects/coreweave/cw_priv.h"
 
@@ -15,15 +16,18 @@
 #define KEEP_BYTES (1024u * 1024u)   /* behind the reader, who is never further back than the client */
 
 struct session {
+    struct cw_call own;              /* that of `serve`, which returns earlier */
     struct cw_call *call;
+    struct sandbox *sandbox;
     struct proc *proc;
+    struct cw_inlet inlet;
     struct proc_reader *reader;
     struct fact end;                 /* how it ended; kind FACT_KINDS: not yet */
     struct held {
         char bytes[4];               /* the unfinished character at the end of a stream */
         size_t len;
     } held[2];
-    struct buf text, message;
+    struct buf text, message, bytes;
     bool is_made_up;                 /* the scenario makes an end up: `made_up_exit` */
     int made_up_exit;
     bool is_broken_off;              /* ... or an error: */
@@ -249,15 +253,14 @@ static int note(struct session *s, const struct fact *fact)
 
 static enum read_result run(struct session *s)
 {
-    BUF_AUTO bytes = BUF_INIT;
     struct fact fact;
     if (look(s) < 0)
         return READ_CLOSED;
     while (!s->is_made_up && !s->is_broken_off) {
-        enum read_result result = proc_reader_next(s->reader, CLOCK_NEVER, cw_is_over, s->call, &fact, &bytes);
+        enum read_result result = proc_reader_next(s->reader, CLOCK_NEVER, cw_is_over, s->call, &fact, &s->bytes);
         if (result != READ_FACT)
             return result;
-        if (show(s, &fact, &bytes) < 0 || note(s, &fact) < 0)
+        if (show(s, &fact, &s->bytes) < 0 || note(s, &fact) < 0)
             return READ_CLOSED;
     }
     return READ_END;
@@ -354,41 +357,136 @@ static void take_half_close(void *arg)
     write_stdin(arg, NULL, 0, true);
 }
 
-/* ---- the call --------------------------------------------------------------------------------------------- */
+/* ---- with a thread of its own ------------------------------------------------------------------------------ */
 
 static void stream(struct session *s)
 {
-    struct cw_inlet inlet = { .call = s->call, .message = take_message, .half_closed = take_half_close, .arg = s };
     cw_watch(s->call, s->proc);
-    cw_inlet_open(&inlet);
     finish(s, run(s));
     if (!s->is_done)
         (void) proc_kill(s->proc, WHO_CLIENT, NULL);
     /* Whatever happened, it is over now: else the inlet takes more for ever. */
     (void) s->call->rpc->ops->end(s->call->rpc, RPC_INTERNAL, "the answer could not be written", NULL, 0);
-    cw_inlet_close(&inlet);
+    cw_inlet_close(&s->inlet);
     cw_unwatch(s->call);
 }
 
-static void serve(struct cw_call *call, struct sandbox *sandbox, struct op *op)
+/* ---- on the reactor ---------------------------------------------------------------------------------------- */
+
+/* What a client is shown, and what may be the last. */
+#define SHOWN_FACTS \
+    (1u << FACT_STARTED | 1u << FACT_OUT | 1u << FACT_ERR | 1u << FACT_START_FAILED | 1u << FACT_OUTPUT_EOF)
+
+static void session_free(struct session *s)
 {
-    struct session s = { .call = call, .end = { .kind = FACT_KINDS } };
+    proc_reader_close(s->reader);
+    proc_unref(s->proc);
+    sandbox_unref(s->sandbox);
+    buf_fini(&s->text);
+    buf_fini(&s->message);
+    buf_fini(&s->bytes);
+    cw_request_fini(&s->own.request);
+    free(s);
+}
+
+static void let_go(void *arg)
+{
+    struct session *s = arg;
+    if (!s->is_done)
+        (void) proc_kill(s->proc, WHO_CLIENT, NULL);
+    cw_inlet_close(&s->inlet);
+    session_free(s);
+}
+
+/* READ_DEADLINE: there is nothing to be shown for now, or no room for it. */
+static enum read_result show_what_is_there(struct session *s)
+{
+    struct rpc *rpc = s->call->rpc;
+    enum read_result result = READ_FACT;
+    struct fact fact;
+    while (result == READ_FACT && !cw_is_over(s->call)) {
+        if (!rpc->ops->has_room(rpc))
+            return READ_DEADLINE;
+        result = proc_reader_next(s->reader, 0, NULL, NULL, &fact, &s->bytes);
+        if (result == READ_FACT && show(s, &fact, &s->bytes) < 0)
+            result = READ_CLOSED;
+    }
+    return result == READ_FACT || cw_is_over(s->call) ? READ_CLOSED : result;
+}
+
+static void go_on(void *arg)
+{
+    struct session *s = arg;
+    enum read_result result = show_what_is_there(s);
+    if (result == READ_DEADLINE)
+        return;
+    finish(s, result);
+    proc_listen(s->proc, 0, NULL, NULL);
+    s->call->rpc->ops->finish(s->call->rpc, !s->is_done, let_go, s);
+}
+
+static void knock(void *arg)
+{
+    struct rpc *rpc = arg;
+    rpc->ops->knock(rpc);
+}
+
+/* A knock that comes before it is left to the reactor is not lost: that looks by itself then. */
+static void leave(struct session *s)
+{
+    struct rpc *rpc = s->call->rpc;
+    proc_listen(s->proc, SHOWN_FACTS, knock, rpc);
+    rpc->ops->leave_to(rpc, go_on, s);
+}
+
+/* ---- the call --------------------------------------------------------------------------------------------- */
+
+/* Takes what the call holds; it has its own sandbox. */
+static struct session *session_new(struct cw_call *call, struct sandbox *sandbox)
+{
+    struct session *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->own = *call;
+    call->request = (struct cw_request) { 0 };
+    s->call = &s->own;
+    s->sandbox = sandbox_ref(sandbox);
+    s->end.kind = FACT_KINDS;
+    s->inlet = (struct cw_inlet) {
+        .call = s->call, .message = take_message, .half_closed = take_half_close, .arg = s
+    };
+    return s;
+}
+
+static bool can_leave(const struct session *s)
+{
+    const struct rpc *rpc = s->call->rpc;
+    return rpc->x.asks_no_rule && rpc->ops->leave_to != NULL;
+}
+
+static void serve(struct session *s, struct op *op)
+{
     struct err err = ERR_INIT;
-    if (cw_start_command(call, sandbox, op, STDIN_PIPE, &s.proc, &s.reader, &err) < 0) {
-        cw_fail_err(call, &err);
+    if (cw_start_command(s->call, s->sandbox, op, STDIN_PIPE, &s->proc, &s->reader, &err) < 0) {
+        cw_fail_err(s->call, &err);
+        session_free(s);
         return;
     }
     /* The answer is the process's stream, too. */
-    struct op as_stream = cw_op(call, sandbox, s.proc);
+    struct op as_stream = cw_op(s->call, s->sandbox, s->proc);
     as_stream.op = OP_PROCESS_STREAM;
-    if (cw_begin(call, &as_stream, NULL))
-        stream(&s);
-    else
-        (void) proc_kill(s.proc, WHO_CLIENT, NULL);
-    proc_reader_close(s.reader);
-    proc_unref(s.proc);
-    buf_fini(&s.text);
-    buf_fini(&s.message);
+    if (!cw_begin(s->call, &as_stream, NULL)) {
+        (void) proc_kill(s->proc, WHO_CLIENT, NULL);
+        session_free(s);
+        return;
+    }
+    cw_inlet_open(&s->inlet);
+    if (can_leave(s)) {
+        leave(s);
+        return;
+    }
+    stream(s);
+    session_free(s);
 }
 
 void cw_stream_exec(struct cw_call *call)
@@ -396,6 +494,9 @@ void cw_stream_exec(struct cw_call *call)
     BUF_AUTO display = BUF_INIT;
     struct op op;
     SANDBOX_AUTO *sandbox = cw_begin_command(call, &op, &display);
-    if (sandbox != NULL)
-        serve(call, sandbox, &op);
+    struct session *s = sandbox == NULL ? NULL : session_new(call, sandbox);
+    if (s != NULL)
+        serve(s, &op);
+    else if (sandbox != NULL)
+        cw_fail(call, RPC_RESOURCE_EXHAUSTED, NULL, "out of memory");
 }

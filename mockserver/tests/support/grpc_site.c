@@ -183,7 +183,7 @@ static void end_well(struct grpc_call *call)
     grpc_call_end(call, GRPC_OK, NULL, NULL, 0, &ignored);
 }
 
-static const struct grpc_handler unary = { begin, echo, end_well, NULL, over };
+static const struct grpc_handler unary = { begin, echo, end_well, NULL, over, NULL };
 
 /* Echo with backpressure both ways: what cannot be sent yet is kept, and the client gets no window. */
 static bool echo_kept(struct grpc_call *call, struct buf *message)
@@ -223,7 +223,7 @@ static void end_kept(struct grpc_call *call)
     send_kept(call);
 }
 
-static const struct grpc_handler bidi = { begin, echo_kept, end_kept, send_kept, over };
+static const struct grpc_handler bidi = { begin, echo_kept, end_kept, send_kept, over, NULL };
 
 static bool collect(struct grpc_call *call, struct buf *message)
 {
@@ -247,7 +247,7 @@ static void tell_collected(struct grpc_call *call)
     end_well(call);
 }
 
-static const struct grpc_handler collector = { begin, collect, tell_collected, NULL, over };
+static const struct grpc_handler collector = { begin, collect, tell_collected, NULL, over, NULL };
 
 static void fill(struct visit *v)
 {
@@ -285,7 +285,7 @@ static void begin_count(struct grpc_call *call)
     count_on(call);
 }
 
-static const struct grpc_handler counter = { begin, take_text, begin_count, count_on, over };
+static const struct grpc_handler counter = { begin, take_text, begin_count, count_on, over, NULL };
 
 static void start_thread(struct grpc_call *call, void *(*run)(void *arg))
 {
@@ -331,7 +331,7 @@ static void begin_pour(struct grpc_call *call)
     start_thread(call, pour);
 }
 
-static const struct grpc_handler pourer = { begin, take_text, begin_pour, NULL, over };
+static const struct grpc_handler pourer = { begin, take_text, begin_pour, NULL, over, NULL };
 
 static void fail_as_told(struct grpc_call *call)
 {
@@ -344,7 +344,7 @@ static void fail_as_told(struct grpc_call *call)
     grpc_call_end(call, status, text, text, strlen(text), &ignored);
 }
 
-static const struct grpc_handler failer = { begin, take_text, fail_as_told, NULL, over };
+static const struct grpc_handler failer = { begin, take_text, fail_as_told, NULL, over, NULL };
 
 static void answer_http(struct grpc_call *call)
 {
@@ -355,7 +355,7 @@ static void answer_http(struct grpc_call *call)
     grpc_call_end_http(call, status, type + 1, "<p>hello</p>", 12, &ignored);
 }
 
-static const struct grpc_handler web = { begin, take_text, answer_http, NULL, over };
+static const struct grpc_handler web = { begin, take_text, answer_http, NULL, over, NULL };
 
 static void *answer_late(void *arg)
 {
@@ -382,7 +382,7 @@ static void begin_wait(struct grpc_call *call)
     start_thread(call, answer_late);
 }
 
-static const struct grpc_handler waiter = { begin, NULL, begin_wait, NULL, over };
+static const struct grpc_handler waiter = { begin, NULL, begin_wait, NULL, over, NULL };
 
 static bool keep(struct grpc_call *call, struct buf *message)
 {
@@ -414,7 +414,7 @@ static void begin_keep(struct grpc_call *call)
     start_thread(call, let_go);
 }
 
-static const struct grpc_handler keeper = { begin_keep, keep, tell_collected, NULL, over };
+static const struct grpc_handler keeper = { begin_keep, keep, tell_collected, NULL, over, NULL };
 
 static void send_event(struct grpc_call *call, const char *text)
 {
@@ -433,7 +433,7 @@ static void send_events(struct grpc_call *call)
     grpc_call_end(call, GRPC_OK, NULL, NULL, 0, &ignored);
 }
 
-static const struct grpc_handler events = { begin, take_text, send_events, NULL, over };
+static const struct grpc_handler events = { begin, take_text, send_events, NULL, over, NULL };
 
 static void tell_asked(struct grpc_call *call)
 {
@@ -452,7 +452,7 @@ static void tell_asked(struct grpc_call *call)
     grpc_call_end(call, GRPC_OK, NULL, NULL, 0, &ignored);
 }
 
-static const struct grpc_handler asker = { begin, take_text, tell_asked, NULL, over };
+static const struct grpc_handler asker = { begin, take_text, tell_asked, NULL, over, NULL };
 
 static bool end_early(struct grpc_call *call, struct buf *message)
 {
@@ -463,7 +463,7 @@ static bool end_early(struct grpc_call *call, struct buf *message)
     return true;
 }
 
-static const struct grpc_handler early = { begin, end_early, NULL, NULL, over };
+static const struct grpc_handler early = { begin, end_early, NULL, NULL, over, NULL };
 
 const struct grpc_method *grpc_site_find(void *arg, const struct grpc_call *call)
 {
