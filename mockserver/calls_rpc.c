@@ -290,12 +290,15 @@ void calls_go_on(struct job *job)
         go_on(job->go_on_arg);
 }
 
+/* Either finds what to go on with here, or calls_served finds that it is over: never both. */
 void calls_over(struct job *job)
 {
     pthread_mutex_lock(&job->lock);
     job->told_over = true;
+    void (*go_on)(void *arg) = job->go_on;
     pthread_mutex_unlock(&job->lock);
-    calls_go_on(job);
+    if (go_on != NULL)
+        go_on(job->go_on_arg);
 }
 
 static void end_job(struct job *job)
