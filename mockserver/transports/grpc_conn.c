@@ -228,6 +228,8 @@ static void take_input(struct grpc_conn *conn)
             return;
         }
         server_turn(conn->server);
+        if ((size_t) n < GRPC_READ_BYTES)
+            return;              /* all that there was; what has come since is told again */
     }
 }
 

@@ -183,17 +183,21 @@ static int take_output(struct session *s, const struct fact *fact, const struct 
 {
     bool is_stderr = fact->kind == FACT_ERR;
     struct held *held = &s->held[is_stderr];
+    const struct buf *text = bytes;
     if (cw_now(s->call->cw)->whole_characters == 0)
         return send_output(s, is_stderr, buf_cstr(bytes), bytes->len, fact->wall_ms);
-    buf_clear(&s->text);
-    buf_add(&s->text, held->bytes, held->len);
-    buf_add(&s->text, buf_cstr(bytes), bytes->len);
-    if (s->text.failed)
+    if (held->len > 0) {
+        buf_clear(&s->text);
+        buf_add(&s->text, held->bytes, held->len);
+        buf_add(&s->text, buf_cstr(bytes), bytes->len);
+        text = &s->text;
+    }
+    if (text->failed)
         return -1;
-    size_t whole = utf8_complete_prefix(buf_cstr(&s->text), s->text.len);
-    held->len = s->text.len - whole;
-    memcpy(held->bytes, buf_cstr(&s->text) + whole, held->len);
-    return send_output(s, is_stderr, buf_cstr(&s->text), whole, fact->wall_ms);
+    size_t whole = utf8_complete_prefix(buf_cstr(text), text->len);
+    held->len = text->len - whole;
+    memcpy(held->bytes, buf_cstr(text) + whole, held->len);
+    return send_output(s, is_stderr, buf_cstr(text), whole, fact->wall_ms);
 }
 
 /* The rest never came. */
