@@ -171,10 +171,11 @@ static void a_call_without_a_message_that_is_cancelled_leaves_nothing(void **sta
 static void a_stop_ends_calls_in_flight(void **state)
 {
     struct call_site *site = *state;
-    struct h2_stream *last = NULL;
-    for (int i = 0; i < 20; i++)
-        last = call_exec(site, "sleep 60", i % 2 == 0);
-    assert_true(h2_await_bytes(last, 1));
+    struct h2_stream *streams[20];
+    for (size_t i = 0; i < 20; i++)
+        streams[i] = call_exec(site, "sleep 60", i % 2 == 0);
+    for (size_t i = 0; i < 20; i++)
+        assert_true(h2_await_bytes(streams[i], 1));
     struct h2_stream *unasked = call_open(site, "get", NULL);
     h2_step(&site->client);
     grpc_server_free(site->grpc);
