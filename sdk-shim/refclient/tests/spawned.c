@@ -89,7 +89,8 @@ int spawned_end(struct spawned *spawned)
 
 char *spawned_server(struct spawned *spawned)
 {
-    const char *const argv[] = { getenv("STANDBOX_MOCKSERVER"), "--http", "127.0.0.1:0", NULL };
+    const char *const argv[] = { getenv("STANDBOX_MOCKSERVER"), "--http", "127.0.0.1:0", "--max-streams", "64",
+                                 NULL };
     spawned_start(spawned, argv);
     char *line = spawned_read_line(spawned);
     assert_non_null(line);

@@ -191,7 +191,7 @@ static int start_world(void **state)
 {
     static struct world world;
     const char *const argv[] = { getenv("STANDBOX_MOCKSERVER"), "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0",
-                                 NULL };
+                                 "--max-streams", "64", NULL };
     spawned_start(&world.server, argv);
     char *line = spawned_read_line(&world.server);
     assert_non_null(line);
