@@ -8,6 +8,7 @@
 /* Messages are read for the journal while all calls wait: not very large ones, and when there is no more room for them
    only those that are as small as an end is. */
 #define TOLD_BYTES (4u * 1024u * 1024u)
+#define USUAL_BYTES 512u   /* of a message as JSON: more grows */
 #define END_BYTES  1024u
 
 static struct ledger *ledger_of(const struct job *job)
@@ -47,6 +48,7 @@ void calls_journal_message(struct job *job, uint64_t number, bool from_client, c
     const struct rpc_dialect *rpc = job->dialect->rpc;
     BUF_AUTO json = BUF_INIT;
     bool is_cut = false, is_short = len <= (told->is_full ? END_BYTES : TOLD_BYTES);
+    (void) buf_reserve(&json, USUAL_BYTES);
     bool is_read = is_short && rpc->tell(job->method, from_client, data, len, &told->room[from_client],
                                          &is_cut, &json) && !json.failed;
     if (is_read && from_client && !told->has_body)

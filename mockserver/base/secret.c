@@ -40,9 +40,12 @@ static bool is_in(const struct text *list, size_t count, const char *text, size_
 
 static bool has_secret_part(const char *plain, size_t len)
 {
-    for (size_t i = 0; i < COUNT(parts); i++) {
-        if (parts[i].len <= len && memmem(plain, len, parts[i].data, parts[i].len) != NULL)
-            return true;
+    for (size_t at = 0; at < len; at++) {
+        for (size_t i = 0; i < COUNT(parts); i++) {
+            if (parts[i].data[0] == plain[at] && parts[i].len <= len - at &&
+                memcmp(plain + at, parts[i].data, parts[i].len) == 0)
+                return true;
+        }
     }
     return false;
 }

@@ -9,6 +9,8 @@
 
 #include "engine/engine_priv.h"
 
+#define USUAL_TEXT_BYTES 4096   /* a command with its environment: growing step by step costs more than all the rest here */
+
 _Static_assert(PROC_MAX_EXTRA_FDS == KEEPER_MAX_EXTRA_FDS, "what callers may give, the keeper takes");
 
 /* ---- what the keeper is told ----------------------------------------------------------- */
@@ -71,6 +73,7 @@ static void write_request(struct launch *l, const struct proc *p, const struct p
                                          .uid = who->uid, .gid = who->gid, .rows = spec->rows,
                                          .cols = spec->cols, .extra_fds = (uint32_t) spec->extra_fd_count };
     request->flags |= p->pty ? SPAWN_PTY : p->stdin_is_pipe ? SPAWN_HAS_STDIN : 0u;
+    (void) buf_reserve(&l->text, USUAL_TEXT_BYTES);
     add_text(&l->text, p->cwd);
     for (char *const *arg = spec->argv; *arg != NULL; arg++, request->argc++)
         add_text(&l->text, *arg);

@@ -102,6 +102,8 @@ static bool add_entry(struct ledger *ledger, uint64_t number, const struct buf *
     return is_wanted;
 }
 
+#define ENTRY_BYTES 80u   /* of an entry, beside its message */
+
 bool ledger_add_message(struct ledger *ledger, uint64_t number, bool from_client, const char *json, size_t len,
                         uint64_t size, bool cut)
 {
@@ -110,6 +112,8 @@ bool ledger_add_message(struct ledger *ledger, uint64_t number, bool from_client
     BUF_AUTO shown = BUF_INIT;
     BUF_AUTO entry = BUF_INIT;
     memset(&scan, 0, sizeof scan);
+    (void) buf_reserve(&shown, len);
+    (void) buf_reserve(&entry, len + ENTRY_BYTES);
     if (json != NULL)
         (void) redact_json(&scan, json, len, &shown, SIZE_MAX);
     jsonw_init(&w, &entry);

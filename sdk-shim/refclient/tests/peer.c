@@ -44,7 +44,7 @@ struct connection {
     size_t taken; /* of the preface */
     bool is_flowing;
     size_t window; /* when flowing: what may be sent */
-    bool is_ending, is_breaking;
+    bool is_ending, is_breaking, is_shut;
 };
 
 struct peer {
@@ -221,6 +221,17 @@ static void close_connection(struct connection *c)
     c->fd = -1;
 }
 
+/* Nothing more is said.  Closed while something unread lies here, it would be broken instead, and the other side lose what
+   it has not read either: so the rest is heard until that side closes, too. */
+static void end_connection(struct connection *c)
+{
+    if (c->is_breaking)
+        close_connection(c);
+    else if (c->fd >= 0 && !c->is_shut)
+        shutdown(c->fd, SHUT_WR);
+    c->is_shut = true;
+}
+
 static void accept_one(struct peer *peer)
 {
     int fd = accept4(peer->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -243,6 +254,8 @@ static void accept_one(struct peer *peer)
 static void talk(struct connection *c)
 {
     ssize_t sent = 0;
+    if (c->is_shut)
+        sbc_buf_drop(&c->out, c->out.size);
     if (c->fd >= 0 && c->out.size > 0)
         sent = send(c->fd, c->out.data, c->out.size < 1 << 20 ? c->out.size : 1 << 20, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN)
@@ -253,7 +266,7 @@ static void talk(struct connection *c)
         c->window -= c->is_flowing ? c->again.size : 0;
     }
     if (c->out.size == 0 && c->is_ending)
-        close_connection(c);
+        end_connection(c);
 }
 
 static void listen_to(struct peer *peer, struct connection *c)

@@ -14,7 +14,7 @@
 #include "peer.h"
 
 #define TIMEOUT_MS 30000
-#define LATE_MS    15000 /* what ends by its limit has ended by then, however slow the machine is */
+#define LATE_MS    60000 /* what ends by its limit has ended by then, however slow the machine is */
 #define INITIAL_WINDOW  4
 #define MAX_STREAMS     3
 #define LARGEST_WINDOW  0x7fffffffu
