@@ -91,8 +91,9 @@ static int open_standard_fds(void)
 static void set_limits(void)
 {
 #ifdef __GLIBC__
-    /* A thousand mostly idle workers would otherwise spread over eight arenas a core. */
-    mallopt(M_ARENA_MAX, 4);
+    /* A thousand mostly idle workers would otherwise spread over eight arenas a core; with much fewer than these, who
+       works waits for the others. */
+    mallopt(M_ARENA_MAX, 16);
 #endif
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
