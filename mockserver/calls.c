@@ -10,8 +10,6 @@
 #define MAX_IDLE    64u
 #define IDLE_MS     10000u
 
-static struct calls *the_calls;   /* one server in a program; the transport's begin has no argument */
-
 /* ---- a job ------------------------------------------------------------------------------------------- */
 
 static struct job *job_new(struct calls *calls, struct grpc_call *call)
@@ -139,7 +137,7 @@ static void on_begin(struct grpc_call *call)
 {
     struct err ignored;
     bool is_good;
-    struct job *job = job_new(the_calls, call);
+    struct job *job = job_new(grpc_call_server_arg(call), call);
     grpc_call_set_data(call, job);
     if (job == NULL) {
         (void) grpc_call_end(call, GRPC_RESOURCE_EXHAUSTED, "out of memory", NULL, 0, &ignored);
@@ -233,7 +231,6 @@ int calls_init(struct calls *calls, struct lanes *lanes, struct lane *any, struc
 {
     const struct crew_config config = { .stack_bytes = STACK_BYTES, .max_idle = MAX_IDLE, .idle_ms = IDLE_MS };
     *calls = (struct calls) { .lanes = lanes, .any = any };
-    the_calls = calls;
     return crew_new(&calls->crew, &config, err);
 }
 

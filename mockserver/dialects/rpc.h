@@ -42,6 +42,8 @@ struct rpc_ops {
        receive; it takes all there is, by receive_now, and may block.  When all there is by now is that the client has
        ended, it is called at once, by this one.  Once a call, and then attend_no_more before `serve` returns. */
     void (*attend)(struct rpc *rpc, void (*attend)(void *arg), void *arg);
+    /* ... and no more.  When the call was ended, or is over: waits for who is at it. */
+    void (*attend_no_more)(struct rpc *rpc);
     /* Only while no rule is asked (exchange.asks_no_rule).  Leave the rest of the call to `go_on`, which is called on the
        transport's reactor, so it may not wait, and never twice at a time: soon, after each knock, when there is room
        again, and when the call is over.  It must be the last that `serve` does.  NULL: this cannot be. */
@@ -53,8 +55,6 @@ struct rpc_ops {
     /* In go_on, as its last: all is done.  The call is ended if it was not; `last` is called at once when it does not wait
        and nobody attends to the client's messages, else on a thread of its own, where attend_no_more may wait, too. */
     void (*finish)(struct rpc *rpc, bool waits, void (*last)(void *arg), void *arg);
-    /* ... and no more.  When the call was ended, or is over: waits for who is at it. */
-    void (*attend_no_more)(struct rpc *rpc);
     /* One message that is the whole answer of a unary call: no event.  -1: the call is over. */
     int (*send)(struct rpc *rpc, const void *message, size_t len);
     /* The end.  `message` (NULL: none) any text; `details` the bytes of a google.rpc.Status, or NULL.  -1: it is over

@@ -126,6 +126,8 @@ size_t grpc_call_headers(const struct grpc_call *call, const char **names, const
    itself, and cancels; the transport does not. */
 int64_t grpc_call_deadline_ns(const struct grpc_call *call);
 
+/* grpc_config.arg of the call's server.  In begin. */
+void *grpc_call_server_arg(const struct grpc_call *call);
 /* The handler's own; set it in begin. */
 void grpc_call_set_data(struct grpc_call *call, void *data);
 void *grpc_call_data(const struct grpc_call *call);

@@ -132,6 +132,11 @@ int64_t grpc_call_deadline_ns(const struct grpc_call *call)
     return call->deadline_ns;
 }
 
+void *grpc_call_server_arg(const struct grpc_call *call)
+{
+    return call->server->config.arg;
+}
+
 void grpc_call_set_data(struct grpc_call *call, void *data)
 {
     call->data = data;
