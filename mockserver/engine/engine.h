@@ -116,6 +116,12 @@ void sandbox_list_free(struct sandbox **list, size_t count);
 
 struct sandbox *sandbox_ref(struct sandbox *sandbox);
 void sandbox_unref(struct sandbox *sandbox);           /* NULL is fine */
+/* A reference that drops itself at the end of a block. */
+static inline void sandbox_drop(struct sandbox **sandbox)
+{
+    sandbox_unref(*sandbox);
+}
+#define SANDBOX_AUTO __attribute__((cleanup(sandbox_drop))) struct sandbox
 
 /* Kill every process and descendant, wait until they are dead, drop the folders.  Idempotent; the second
    caller waits for the first.  Returns 0, also when it was closed already. */
@@ -206,6 +212,12 @@ struct proc **sandbox_list_procs(struct sandbox *sandbox, size_t *out_count); /*
 void proc_list_free(struct proc **list, size_t count);
 struct proc *proc_ref(struct proc *proc);
 void proc_unref(struct proc *proc);                    /* NULL is fine */
+/* A reference that drops itself at the end of a block. */
+static inline void proc_drop(struct proc **proc)
+{
+    proc_unref(*proc);
+}
+#define PROC_AUTO __attribute__((cleanup(proc_drop))) struct proc
 
 const char *proc_id(const struct proc *proc);
 const char *proc_display(const struct proc *proc);

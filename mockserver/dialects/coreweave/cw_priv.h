@@ -69,18 +69,6 @@ struct cw_record {
     size_t session_count;
 };
 
-/* References that drop themselves at the end of a block. */
-static inline void cw_drop_sandbox(struct sandbox **sandbox)
-{
-    sandbox_unref(*sandbox);
-}
-static inline void cw_drop_proc(struct proc **proc)
-{
-    proc_unref(*proc);
-}
-#define SANDBOX_AUTO __attribute__((cleanup(cw_drop_sandbox))) struct sandbox
-#define PROC_AUTO    __attribute__((cleanup(cw_drop_proc))) struct proc
-
 /* ---- coreweave.c ------------------------------------------------------------------------- */
 
 extern const struct cw_row cw_v1_rows[], cw_v1beta2_rows[], cw_unserved_rows[];

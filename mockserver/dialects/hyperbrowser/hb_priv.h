@@ -55,21 +55,11 @@ struct hb_call {
     const char *token;       /* the caller's */
 };
 
-/* References and trees that drop themselves at the end of a block. */
-static inline void hb_drop_sandbox(struct sandbox **sandbox)
-{
-    sandbox_unref(*sandbox);
-}
-static inline void hb_drop_proc(struct proc **proc)
-{
-    proc_unref(*proc);
-}
+/* A tree that drops itself at the end of a block. */
 static inline void hb_drop_json(struct cJSON **json)
 {
     json_free(*json);
 }
-#define SANDBOX_AUTO __attribute__((cleanup(hb_drop_sandbox))) struct sandbox
-#define PROC_AUTO    __attribute__((cleanup(hb_drop_proc))) struct proc
 #define JSON_AUTO    __attribute__((cleanup(hb_drop_json))) struct cJSON
 
 /* ---- errors.c ------------------------------------------------------------------------ */
