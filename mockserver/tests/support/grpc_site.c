@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "lanes/strike.h"
+#include "tests/support/one_fault.h"
 
 #define FACTS_BEFORE (SEEN_BIT(SEEN_QUEUED) | SEEN_BIT(SEEN_STARTED))
 
@@ -541,33 +542,12 @@ void grpc_site_release(struct grpc_site *site)
     pthread_mutex_unlock(&site->lock);
 }
 
-static int make_match(const char *at, const char *fault, struct match **out_match, struct err *err)
-{
-    BUF_AUTO text = BUF_INIT;
-    struct scenario *scenario;
-    buf_str(&text, "{\"standbox\": 1, \"name\": \"t\", \"why\": \"a test\", \"faults\": [ "
-                   "{ \"when\": { \"op\": \"process.stream\" }, ");
-    if (at != NULL)
-        buf_printf(&text, "\"at\": %s, ", at);
-    buf_printf(&text, "%s } ] }", fault);
-    if (scenario_parse(&scenario, "t.json", buf_cstr(&text), text.len, err) < 0)
-        return -1;
-    int rc = match_new(out_match, scenario, 1, err);
-    scenario_unref(scenario);
-    return rc;
-}
-
 int grpc_site_arm(struct grpc_site *site, const char *at, const char *fault, struct err *err)
 {
     struct match *match;
     struct clock *clock;
-    if (make_match(at, fault, &match, err) < 0)
+    if (one_fault_new(at, fault, &match, &clock, err) < 0)
         return -1;
-    if (clock_new(&clock, 1.0, err) < 0) {
-        match_unref(match);
-        return -1;
-    }
-    clock_freeze(clock);
     pthread_mutex_lock(&site->lock);
     forget(site);
     site->match = match;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lanes/strike.h"
+#include "tests/support/one_fault.h"
 
 #define LIMIT_MS HTTP_CLIENT_LIMIT_MS
 #define STEP_NS INT64_C(5000000)
@@ -340,33 +341,12 @@ void faulty_stop(struct faulty *f)
     pthread_mutex_destroy(&f->lock);
 }
 
-static int make_match(const char *at, const char *fault, struct match **out_match, struct err *err)
-{
-    BUF_AUTO text = BUF_INIT;
-    struct scenario *scenario;
-    buf_str(&text, "{\"standbox\": 1, \"name\": \"t\", \"why\": \"a test\", \"faults\": [ "
-                   "{ \"when\": { \"op\": \"process.stream\" }, ");
-    if (at != NULL)
-        buf_printf(&text, "\"at\": %s, ", at);
-    buf_printf(&text, "%s } ] }", fault);
-    if (scenario_parse(&scenario, "t.json", buf_cstr(&text), text.len, err) < 0)
-        return -1;
-    int rc = match_new(out_match, scenario, 1, err);
-    scenario_unref(scenario);
-    return rc;
-}
-
 int faulty_arm(struct faulty *f, const char *at, const char *fault, struct err *err)
 {
     struct match *match;
     struct clock *clock;
-    if (make_match(at, fault, &match, err) < 0)
+    if (one_fault_new(at, fault, &match, &clock, err) < 0)
         return -1;
-    if (clock_new(&clock, 1.0, err) < 0) {
-        match_unref(match);
-        return -1;
-    }
-    clock_freeze(clock);
     pthread_mutex_lock(&f->lock);
     forget(f);
     f->match = match;
