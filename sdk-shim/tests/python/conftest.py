@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 
 import pytest
@@ -11,14 +10,14 @@ from hyperbrowser.exceptions import HyperbrowserError
 from hyperbrowser.models.sandbox import CreateSandboxParams
 
 from blocking import Blocking, Loop, unwrapped
-from standbox_server import Deadline, Server, identity
+from standbox_pytest import pytest_runtest_makereport, time_limit  # noqa: F401
+from standbox_server import Server, identity
 
 BINARY = os.environ["STANDBOX_SERVER"]
 ISOLATION = os.environ.get("STANDBOX_ISOLATION") or "auto"
 SERVER_USER = os.environ.get("STANDBOX_SERVER_USER") or None
 
 IMAGE = "node"
-TEST_SECONDS = 60
 TIMED_OUT = TimeoutError  # what asyncio raises, too
 
 
@@ -52,33 +51,6 @@ def pytest_collection_modifyitems(config, items):
     dropped = [item for item in items if not fits(item)]
     items[:] = [item for item in items if fits(item)]
     config.hook.pytest_deselected(items=dropped)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = (yield).get_result()
-    if report.failed:
-        for instance in Server.living:
-            report.sections.append((f"server {instance.process.pid}", instance.stderr()))
-
-
-@pytest.fixture(autouse=True)
-def time_limit(request):
-    """No test may hang: the alarm breaks any blocking call of the main thread."""
-    marker = request.node.get_closest_marker("slow")
-    deadline = Deadline(marker.args[0] if marker else TEST_SECONDS)
-
-    def ring(*_):
-        left = deadline.left()
-        if left <= 0:
-            pytest.fail(f"took longer than {deadline.seconds} s")
-        signal.setitimer(signal.ITIMER_REAL, left)
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, deadline.seconds)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def start_server(*options):

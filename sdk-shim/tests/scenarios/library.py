@@ -19,6 +19,7 @@ from hyperbrowser import Hyperbrowser
 from hyperbrowser.exceptions import HyperbrowserError
 
 from conftest import create, start_server
+from standbox_pytest import pytest_pyfunc_call  # noqa: F401
 from standbox_server import eventually
 
 HERE = Path(__file__).resolve().parent
@@ -38,17 +39,6 @@ def scenario(name):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "scenario(name): the scenario in the test's lane")
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_pyfunc_call(pyfuncitem):
-    outcome = yield
-    lane = pyfuncitem.funcargs.get("lane")
-    if lane is not None and outcome.excinfo is None:
-        try:
-            lane.assert_all_fired()
-        except AssertionError as error:
-            outcome.force_exception(error)
 
 
 @pytest.fixture(scope="session")
