@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -18,11 +19,22 @@
 #define EXIT_LIMIT_MS 1000
 #define KEEPER_SOCKET_FD 3
 
+/* A request for which the socket had no room: it has descriptors of its own. */
+struct parcel {
+    struct parcel *next;
+    struct keeper_request request;
+    int fds[KEEPER_MAX_FDS];
+    size_t fd_count, len;
+    char text[];
+};
+
 struct link {
     struct source source;        /* first; its descriptor is open until link_free: others may be sending */
-    bool ended;                  /* reactor thread */
     struct link_config config;
     pid_t pid;
+    pthread_mutex_t lock;        /* everything below */
+    bool ended;
+    struct parcel *first, **last;   /* while there are any, the socket is watched for room */
 };
 
 static int copy_to_low_fds(posix_spawn_file_actions_t *actions, int sock, int errors)
@@ -98,10 +110,94 @@ static int wait_until_ready(int sock, int errors, struct err *err)
                    complaint[0] != '\0' ? complaint : "it said nothing");
 }
 
+/* ---- what waits for room: all of these with the lock held ------------------------------- */
+
+static void free_parcel(struct parcel *parcel)
+{
+    for (size_t i = 0; i < parcel->fd_count; i++)
+        close(parcel->fds[i]);
+    free(parcel);
+}
+
+static void drop_first(struct link *link)
+{
+    struct parcel *parcel = link->first;
+    link->first = parcel->next;
+    if (link->first == NULL)
+        link->last = &link->first;
+    free_parcel(parcel);
+}
+
+static struct parcel *make_parcel(const struct keeper_request *request, const void *text, size_t len, const int *fds,
+                                  size_t fd_count)
+{
+    struct parcel *parcel = malloc(sizeof *parcel + len);
+    if (parcel == NULL)
+        return NULL;
+    *parcel = (struct parcel) { .request = *request, .len = len };
+    if (len > 0)
+        memcpy(parcel->text, text, len);
+    while (parcel->fd_count < fd_count) {
+        int fd = fcntl(fds[parcel->fd_count], F_DUPFD_CLOEXEC, 3);
+        if (fd < 0) {
+            free_parcel(parcel);
+            return NULL;
+        }
+        parcel->fds[parcel->fd_count++] = fd;
+    }
+    return parcel;
+}
+
+static int put_off(struct link *link, struct parcel *parcel)
+{
+    if (parcel == NULL)
+        return -1;
+    if (link->first == NULL)
+        reactor_change(link->config.reactor, &link->source, EPOLLIN | EPOLLOUT);
+    *link->last = parcel;
+    link->last = &parcel->next;
+    return 0;
+}
+
+/* What is left when the keeper is gone is told by the end of the link. */
+static void send_parcels(struct link *link)
+{
+    while (link->first != NULL) {
+        const struct parcel *p = link->first;
+        if (keeper_send(link->source.fd, &p->request, sizeof p->request, p->text, p->len, p->fds, p->fd_count,
+                        MSG_DONTWAIT) != 0 && errno == EAGAIN)
+            return;
+        drop_first(link);
+    }
+    reactor_change(link->config.reactor, &link->source, EPOLLIN);
+}
+
+static void room_again(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    if (link->first != NULL)
+        send_parcels(link);
+    pthread_mutex_unlock(&link->lock);
+}
+
+/* ---- reports ---------------------------------------------------------------------------- */
+
+static void end_link(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    link->ended = true;
+    while (link->first != NULL)
+        drop_first(link);
+    reactor_remove(link->config.reactor, &link->source);
+    pthread_mutex_unlock(&link->lock);
+    link->config.on_end(link->config.arg);
+}
+
 static void link_ready(struct source *source, uint32_t events)
 {
-    (void) events;
     struct link *link = (struct link *) source;
+    if ((events & EPOLLOUT) != 0)
+        room_again(link);
     while (!link->ended && source->fd >= 0) {
         struct keeper_report report;
         int fds[KEEPER_MAX_FDS];
@@ -110,9 +206,7 @@ static void link_ready(struct source *source, uint32_t events)
         if (n < 0 && errno == EAGAIN)
             return;
         if (n != (ssize_t) sizeof report) {
-            link->ended = true;
-            reactor_remove(link->config.reactor, source);
-            link->config.on_end(link->config.arg);
+            end_link(link);
             return;
         }
         for (size_t i = 1; i < fd_count; i++)
@@ -177,6 +271,8 @@ int link_start(struct link **out_link, const struct link_config *config, struct 
     if (failed == 0) {
         *link = (struct link) { .source = { .fd = pair[0], .ready = link_ready }, .config = *config,
                                 .pid = pid };
+        link->last = &link->first;
+        pthread_mutex_init(&link->lock, NULL);
         failed = reactor_add(config->reactor, &link->source, EPOLLIN, err);
     }
     if (failed != 0) {
@@ -190,13 +286,30 @@ int link_start(struct link **out_link, const struct link_config *config, struct 
     return 0;
 }
 
+/* With the lock held. */
+static int send_or_put_off(struct link *link, const struct keeper_request *request, const void *text, size_t len,
+                           const int *fds, size_t fd_count)
+{
+    if (link->ended) {
+        errno = EPIPE;
+        return -1;
+    }
+    if (link->first == NULL) {
+        if (keeper_send(link->source.fd, request, sizeof *request, text, len, fds, fd_count, MSG_DONTWAIT) == 0)
+            return 0;
+        if (errno != EAGAIN)
+            return -1;
+    }
+    return put_off(link, make_parcel(request, text, len, fds, fd_count));
+}
+
 int link_send(struct link *link, const struct keeper_request *request, const void *text, size_t len,
               const int *fds, size_t fd_count, struct err *err)
 {
-    int flags = reactor_is_mine(link->config.reactor) ? MSG_DONTWAIT : 0;
-    if (keeper_send(link->source.fd, request, sizeof *request, text, len, fds, fd_count, flags) != 0)
-        return err_set(err, ERR_IO, errno, "reach the sandbox's keeper");
-    return 0;
+    pthread_mutex_lock(&link->lock);
+    int rc = send_or_put_off(link, request, text, len, fds, fd_count), errnum = errno;
+    pthread_mutex_unlock(&link->lock);
+    return rc == 0 ? 0 : err_set(err, ERR_IO, errnum, "reach the sandbox's keeper");
 }
 
 pid_t link_pid(const struct link *link)
@@ -240,6 +353,9 @@ bool link_free(struct link *link)
         kill(link->pid, SIGKILL);
     while (waitpid(link->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
+    while (link->first != NULL)
+        drop_first(link);
+    pthread_mutex_destroy(&link->lock);
     free(link);
     return by_itself;
 }

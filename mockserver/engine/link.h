@@ -29,7 +29,8 @@ struct link_config {
    The reactor thread does the start itself: bubblewrap dies with the thread that started it. */
 int link_start(struct link **out_link, const struct link_config *config, struct err *err);
 
-/* One request.  On the reactor thread it never blocks: ERR_IO with EAGAIN then.  The fds stay the caller's. */
+/* One request.  Never blocks: what a busy keeper has no room for is sent when it has, in order.  ERR_IO: the keeper is gone,
+   or memory or descriptors have run out.  The fds stay the caller's. */
 int link_send(struct link *link, const struct keeper_request *request, const void *text, size_t len,
               const int *fds, size_t fd_count, struct err *err);
 

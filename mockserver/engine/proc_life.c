@@ -5,7 +5,7 @@
 
 #include "engine/engine_priv.h"
 
-#define RESEND_MS 10     /* real time; the keeper's socket was full */
+#define RESEND_MS 10     /* real time; there was no memory to ask the keeper with */
 
 typedef void step_fn(struct proc *p, const struct proc_happening *what);
 
@@ -108,17 +108,13 @@ static void fail_start(struct proc *p, int stage, int errnum)
     on_start_failed(p, &failed);
 }
 
-/* Now what an ordinary start does at once; only that this thread may not wait for the keeper's socket. */
+/* Now what an ordinary start does at once. */
 static void on_hold_over(struct proc *p, const struct proc_happening *what)
 {
     (void) what;
     struct launch *launch = p->held;
     struct err err = ERR_INIT;
     if (launch->fail_stage == STAGE_NONE && launch_send(p, launch, &err) != 0) {
-        if (err.errnum == EAGAIN) {
-            CHECK(timer_set_real(reactor_of(p), &p->hold, RESEND_MS) == 0);
-            return;
-        }
         launch->fail_stage = STAGE_KEEPER;
         launch->fail_errno = err.errnum != 0 ? err.errnum : ENOMEM;
     }
@@ -206,7 +202,7 @@ static void on_time_up(struct proc *p, const struct proc_happening *what)
     struct err err = ERR_INIT;
     bool sent = sandbox_send(p->sandbox, &request, NULL, 0, NULL, 0, &err) == 0;
     int rc = 0;
-    if (!sent && err.errnum == EAGAIN)
+    if (!sent && err.errnum == ENOMEM)
         rc = timer_set_real(reactor_of(p), &p->time_limit, RESEND_MS);
     else if (sent && term)
         rc = timer_set_api(reactor_of(p), &p->time_limit, p->sandbox->clock,

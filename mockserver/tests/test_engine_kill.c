@@ -490,6 +490,82 @@ static void a_stopped_keeper_does_not_save_its_processes(void **state)
     proc_unref(p);
 }
 
+static void await_keeper_stopped(struct world *w)
+{
+    char keeper_state = '?';
+    int64_t end = mono_ns() + WORLD_LIMIT_MS * 1000000LL;
+    while (keeper_of(w, &keeper_state) != 0 && keeper_state != 'T' && mono_ns() < end)
+        sched_yield();
+    assert_int_equal(keeper_state, 'T');
+}
+
+enum { CROWD = 60, LONG_WORD = 12000 };   /* several times what a socket holds */
+
+/* Who starts must not wait: it may be a thread that serves others, too.  The keeper has several threads: behind the word to
+   stop one of them may find a start that has come before it. */
+static void starts_do_not_wait_for_a_stopped_keeper_and_none_is_lost(void **state)
+{
+    struct world *w = *state;
+    char line[LONG_WORD + 100], spare;
+    struct proc *procs[CROWD];
+    size_t fds_before = world_open_fds();
+    pid_t keeper = keeper_of(w, &spare);
+    kill(keeper, SIGSTOP);
+    await_keeper_stopped(w);
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(line, sizeof line, "echo %d; exit %d; : %0*d", i, i, LONG_WORD, 0);
+        procs[i] = proc_ref(world_start_line(w, line));
+    }
+    kill(keeper, SIGCONT);
+    for (int i = 0; i < CROWD; i++) {
+        OUTCOME o = world_finish(procs[i]);
+        snprintf(line, sizeof line, "%d\n", i);
+        assert_text(o.out, line);
+        assert_int_equal(o.view.end.kind, FACT_EXITED);
+        assert_int_equal(o.view.end.value, i);
+        proc_unref(procs[i]);
+    }
+    assert_int_equal(world_open_fds(), fds_before);
+    /* ... and a stop comes behind them all. */
+    kill(keeper, SIGSTOP);
+    await_keeper_stopped(w);
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(line, sizeof line, "exec sleep 1000; : %0*d", LONG_WORD, 0);
+        procs[i] = proc_ref(world_start_line(w, line));
+    }
+    kill(keeper, SIGCONT);
+    assert_int_equal(sandbox_stop(w->sandbox, STOP_REQUEST, NULL), 0);
+    for (int i = 0; i < CROWD; i++) {
+        OUTCOME o = world_finish(procs[i]);
+        bool never_ran = o.view.end.kind == FACT_START_FAILED && o.view.end.value == ECANCELED;
+        if (!never_ran)
+            assert_died(&o, SIGKILL);
+        proc_unref(procs[i]);
+    }
+}
+
+/* What it was never told of, no keeper lost. */
+static void starts_that_wait_for_a_keeper_that_dies_have_failed(void **state)
+{
+    struct world *w = *state;
+    char line[LONG_WORD + 100], spare;
+    struct proc *procs[CROWD];
+    pid_t keeper = keeper_of(w, &spare);
+    kill(keeper, SIGSTOP);
+    await_keeper_stopped(w);
+    for (int i = 0; i < CROWD; i++) {
+        snprintf(line, sizeof line, "exec sleep 1000; : %0*d", LONG_WORD, 0);
+        procs[i] = proc_ref(world_start_line(w, line));
+    }
+    kill(keeper, SIGKILL);
+    for (int i = 0; i < CROWD; i++) {
+        OUTCOME o = world_finish(procs[i]);
+        assert_int_equal(o.view.end.kind, FACT_START_FAILED);
+        assert_int_equal(o.view.end.value, EPIPE);
+        proc_unref(procs[i]);
+    }
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -523,6 +599,8 @@ int main(void)
         T(what_a_survivor_writes_within_the_grace_is_kept),
         T(a_survivor_is_not_killed_by_sigpipe),
         T(a_stopped_keeper_does_not_save_its_processes),
+        T(starts_do_not_wait_for_a_stopped_keeper_and_none_is_lost),
+        T(starts_that_wait_for_a_keeper_that_dies_have_failed),
     };
     static const struct CMUnitTest isolated[] = { T(the_keeper_cannot_be_killed_from_inside) };
     return world_run_modes("engine: kill", tests, sizeof tests / sizeof *tests) +
