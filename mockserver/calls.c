@@ -130,6 +130,20 @@ static void serve_here(struct job *job)
     serve(job);
 }
 
+static void serve_once(void *arg)
+{
+    calls_go_on_with(arg, NULL, NULL);
+    serve_here(arg);
+}
+
+/* Behind all that has come together with the first message: mostly that is all there will be. */
+static void serve_here_soon(struct job *job)
+{
+    job->is_given = true;
+    calls_go_on_with(job, serve_once, job);
+    grpc_call_knock(job->call);
+}
+
 /* ---- what the transport says ------------------------------------------------------------------------- */
 
 /* A thread would wait for the first message, so none is asked for before that; but who may not is told so at once. */
@@ -162,7 +176,11 @@ static bool on_message(struct grpc_call *call, struct buf *message)
     *message = (struct buf) BUF_INIT;
     if (calls_queue(job, kept) < 0)
         refuse_more(call);
-    if (!job->is_given && job->method->kind == RPC_BIDI)
+    if (job->is_given || job->method->kind != RPC_BIDI)
+        return is_empty;
+    if (may_serve_here(job))
+        serve_here_soon(job);
+    else
         give(job);
     return is_empty;
 }

@@ -76,6 +76,8 @@ int calls_half_close(struct job *job);
 
 /* Who serves it has returned: somebody else goes on, or nobody. */
 void calls_served(struct job *job);
+/* On the reactor: `go_on` (NULL: nobody) is who goes on from now on. */
+void calls_go_on_with(struct job *job, void (*go_on)(void *arg), void *arg);
 /* On the reactor: the one who goes on has something to do. */
 void calls_go_on(struct job *job);
 /* ... and the transport calls no more. */

@@ -281,6 +281,14 @@ static bool has_room(struct rpc *rpc)
     return grpc_call_has_room(((struct job *) rpc)->call);
 }
 
+void calls_go_on_with(struct job *job, void (*go_on)(void *arg), void *arg)
+{
+    pthread_mutex_lock(&job->lock);
+    job->go_on = go_on;
+    job->go_on_arg = arg;
+    pthread_mutex_unlock(&job->lock);
+}
+
 void calls_go_on(struct job *job)
 {
     pthread_mutex_lock(&job->lock);
@@ -339,9 +347,7 @@ static void finish(struct rpc *rpc, bool waits, void (*last)(void *arg), void *a
     struct err ignored;
     job->at_last = last;
     job->at_last_arg = arg;
-    pthread_mutex_lock(&job->lock);
-    job->go_on = NULL;
-    pthread_mutex_unlock(&job->lock);
+    calls_go_on_with(job, NULL, NULL);
     calls_refuse(job, RPC_INTERNAL, "the call was not answered");
     pthread_mutex_lock(&job->lock);
     waits = waits || job->is_attended;

@@ -82,7 +82,7 @@ struct rpc_method {
     const char *path;    /* "/package.Service/Method" */
     enum rpc_kind kind;
     const void *row;     /* the dialect's own */
-    bool is_quick;       /* unary, and serving it never waits, but for a scenario's rule */
+    bool is_quick;       /* serving it never waits, but for a scenario's rule; a stream leaves what takes time to `go_on` */
 };
 
 /* What a dialect that speaks gRPC has beside (dialect.h: `rpc`). */

@@ -569,7 +569,7 @@ const struct cw_row cw_v1_rows[] = {
     /* 1.22.0 asks for a direct connection before each command, log and file, and goes on without one when it hears
        that there is none (SDK 1.22.0, _direct.py:340-365). */
     UNSERVED("ConnectSandbox"),
-    { { SANDBOXES "StreamExec", RPC_BIDI, NULL, false }, &cw_wire_v1, OP_PROCESS_EXEC,
+    { { SANDBOXES "StreamExec", RPC_BIDI, NULL, true }, &cw_wire_v1, OP_PROCESS_EXEC,
       &cw1__exec_stream_request__descriptor, read_exec_init, read_exec_input, cw_stream_exec },
     ROW(SANDBOXES "StreamLogs", RPC_SERVER_STREAM, OP_PROCESS_LOGS, stream_logs_request, read_logs, cw_stream_logs),
     ROW(DISCOVERY "ListAvailableRunners", RPC_UNARY, CW_NO_OP, list_available_runners_request, read_runners,

@@ -607,8 +607,8 @@ const struct cw_wire cw_wire_v1beta2 = {
 #define QUICK(op) ((op) == OP_SANDBOX_GET)   /* what clients poll, and what reads facts only */
 #define ROW(service, name, kind, op, descriptor, read, handle) \
     { { PACKAGE service "/" name, kind, NULL, QUICK(op) }, &cw_wire_v1beta2, op, descriptor, read, NULL, handle }
-#define BIDI(service, name, op, descriptor, read, read_input, handle) \
-    { { PACKAGE service "/" name, RPC_BIDI, NULL, false }, &cw_wire_v1beta2, op, descriptor, read, read_input, handle }
+#define BIDI(service, name, is_quick, op, descriptor, read, read_input, handle) \
+    { { PACKAGE service "/" name, RPC_BIDI, NULL, is_quick }, &cw_wire_v1beta2, op, descriptor, read, read_input, handle }
 #define GATEWAY(name, op, descriptor, read, handle) \
     ROW("GatewayService", name, RPC_UNARY, op, &cwb2__##descriptor##__descriptor, read, handle)
 #define UNSERVED(name) ROW("GatewayService", name, RPC_UNARY, CW_NO_OP, NULL, NULL, cw_not_supported)
@@ -627,9 +627,9 @@ const struct cw_row cw_v1beta2_rows[] = {
     UNSERVED("Pause"),
     UNSERVED("Resume"),
     UNSERVED("Raw"),
-    BIDI("GatewayStreamingService", "StreamExec", OP_PROCESS_EXEC, &cwb2__exec_stream_request__descriptor,
+    BIDI("GatewayStreamingService", "StreamExec", true, OP_PROCESS_EXEC, &cwb2__exec_stream_request__descriptor,
          read_exec_init, read_exec_input, cw_stream_exec),
-    BIDI("GatewayStreamingService", "StreamLogs", OP_PROCESS_LOGS, &cwb2__log_stream_request__descriptor,
+    BIDI("GatewayStreamingService", "StreamLogs", false, OP_PROCESS_LOGS, &cwb2__log_stream_request__descriptor,
          read_logs_init, read_logs_input, cw_stream_logs),
     DISCOVERY("ListAvailableRunners", list_available_runners_request, read_runners, cw_list_runners),
     DISCOVERY("GetAvailableRunner", get_available_runner_request, read_runner, cw_get_runner),
