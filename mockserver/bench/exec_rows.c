@@ -2,16 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "bench/bare.h"
+#include "bench/against.h"
 #include "bench/bench.h"
 #include "bench/load.h"
-#include "bench/shellenv.h"
-#include "bench/stats.h"
-#include "bench/target.h"
 
 #define WARM_UP          64
 #define LEAK_CONNECTIONS 8
@@ -33,161 +28,76 @@ static const struct exec_level levels[] = {
 };
 
 struct exec_figures {
-    double server[STATS_MAX_ROUNDS];
-    double bare[STATS_MAX_ROUNDS + 1];      /* as many threads as callers */
-    double bare_cpus[STATS_MAX_ROUNDS + 1]; /* no more threads than CPUs */
-    uint64_t execs, failed;
+    struct against against;
+    uint64_t failed;
     char first_failure[200];
-    double client_cpu_s, server_cpu_s, helper_cpu_s, children_cpu_s;
-    double bare_cpu_s, bare_execs;
 };
-
-static double timeval_s(struct timeval t)
-{
-    return (double) t.tv_sec + (double) t.tv_usec / 1e6;
-}
-
-/* Ours and that of all children we have reaped. */
-static double family_cpu_s(void)
-{
-    struct rusage ours, children;
-    getrusage(RUSAGE_SELF, &ours);
-    getrusage(RUSAGE_CHILDREN, &children);
-    return timeval_s(ours.ru_utime) + timeval_s(ours.ru_stime) + timeval_s(children.ru_utime) +
-           timeval_s(children.ru_stime);
-}
-
-static double thread_cpu_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
 
 static int server_round(struct load *load, const struct bench *b, struct exec_figures *f, unsigned round,
                         struct err *err)
 {
     struct load_result r;
-    double before = thread_cpu_s();
+    double before = against_client_cpu_s();
     if (load_run(load, 0, b->round_ms, &r, err) != 0)
         return -1;
-    f->client_cpu_s += thread_cpu_s() - before;
-    f->server[round] = (double) r.done / r.seconds;
-    f->execs += r.done;
+    f->against.client_cpu_s += against_client_cpu_s() - before;
+    f->against.server[round] = (double) r.done / r.seconds;
+    f->against.execs += (double) r.done;
     f->failed += r.failed;
     if (r.failed > 0)
         snprintf(f->first_failure, sizeof f->first_failure, "%s", r.first_failure);
     return 0;
 }
 
-static unsigned at_most_cpus(unsigned callers)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    return cpus > 0 && (unsigned) cpus < callers ? (unsigned) cpus : callers;
-}
-
-static double bare_rate(const struct bench *b, const struct shellenv *shell, unsigned threads, struct exec_figures *f,
-                        struct err *err)
-{
-    struct timespec from, to;
-    double cpu = family_cpu_s();
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    double rate = bare_run_round((char *const *) shell->argv, shell->env, threads, b->round_ms, err);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    f->bare_cpu_s += family_cpu_s() - cpu;
-    f->bare_execs += rate * ((double) (to.tv_sec - from.tv_sec) + (double) (to.tv_nsec - from.tv_nsec) / 1e9);
-    return rate;
-}
-
-static int bare_round(const struct bench *b, const struct shellenv *shell, unsigned callers, struct exec_figures *f,
-                      unsigned round, struct err *err)
-{
-    unsigned fewer = at_most_cpus(callers);
-    f->bare[round] = f->bare_cpus[round] = bare_rate(b, shell, callers, f, err);
-    if (f->bare[round] >= 0 && fewer < callers)
-        f->bare_cpus[round] = bare_rate(b, shell, fewer, f, err);
-    return f->bare_cpus[round] < 0 ? -1 : 0;
-}
-
 /* Peer, server, peer, server ... peer: see stats_paired_ratio. */
-static int run_rounds(const struct bench *b, struct load *load, const struct shellenv *shell, unsigned callers,
-                      struct exec_figures *f, struct err *err)
+static int run_rounds(const struct bench *b, struct load *load, const struct shellenv *shell, struct exec_figures *f,
+                      struct err *err)
 {
     for (unsigned i = 0; i <= b->rounds; i++)
-        if (bare_round(b, shell, callers, f, i, err) != 0 || (i < b->rounds && server_round(load, b, f, i, err) != 0))
+        if (against_bare_round(&f->against, b, shell, i, err) != 0 ||
+            (i < b->rounds && server_round(load, b, f, i, err) != 0))
             return -1;
     return 0;
 }
 
-static int measure_level(const struct bench *b, const struct target *t, unsigned connections, struct exec_figures *f,
-                         struct err *err)
+static int measure_level(const struct bench *b, const struct target *t, struct exec_figures *f, struct err *err)
 {
     struct shellenv shell;
     struct load_result warm;
-    struct target_sample before, after;
     if (shellenv_ask(&shell, t, b->command, err) != 0)
         return -1;
-    struct load *load = load_open(t, connections, b->command, NULL, err);
+    struct load *load = load_open(t, f->against.callers, b->command, NULL, err);
     int rc = load == NULL ? -1 : load_run(load, WARM_UP, 0, &warm, err);
     if (rc == 0)
-        rc = target_sample(t, &before, err);
+        rc = target_sample(t, &f->against.before, err);
     if (rc == 0)
-        rc = run_rounds(b, load, &shell, connections, f, err);
+        rc = run_rounds(b, load, &shell, f, err);
     if (rc == 0)
-        rc = target_sample(t, &after, err);
-    if (rc == 0) {
-        f->server_cpu_s = after.cpu_s - before.cpu_s;
-        f->helper_cpu_s = after.helper_cpu_s - before.helper_cpu_s;
-        f->children_cpu_s = after.children_cpu_s - before.children_cpu_s;
-    }
+        rc = target_sample(t, &f->against.after, err);
     load_close(load);
     shellenv_fini(&shell);
     return rc;
 }
 
-/* The same comparison by work instead of speed: it holds also on a machine that others keep busy. */
-static void report_work(struct bench *b, const char *name, const struct exec_figures *f)
-{
-    struct report_line *line = report_add_line(&b->report, b->isolation, name);
-    double us = 1e6 / (f->execs > 0 ? (double) f->execs : 1);
-    double server = f->server_cpu_s * us, keeper = f->helper_cpu_s * us, children = f->children_cpu_s * us;
-    double client = f->client_cpu_s * us, bare = f->bare_cpu_s * 1e6 / (f->bare_execs > 0 ? f->bare_execs : 1);
-    line->unit = "of bare";
-    line->value = bare / (server + keeper + children + client);
-    report_note_line(line, "CPU us per exec: bare %.0f; here child %.0f, server %.0f, keeper %.0f, this client %.0f",
-                     bare, children, server, keeper, client);
-}
-
-static void report_level(struct bench *b, const struct exec_level *level, struct exec_figures *f)
+static void report_level(struct bench *b, const struct exec_level *level, const struct exec_figures *f)
 {
     char name[40];
     snprintf(name, sizeof name, "exec x%u", level->connections);
-    struct report_line *line = report_add_line(&b->report, b->isolation, name);
-    line->unit = "of bare";
-    /* The stronger peer counts: on a small machine many threads get in each other's way. */
-    double ratio = stats_paired_ratio(f->server, f->bare, b->rounds);
-    double ratio_cpus = stats_paired_ratio(f->server, f->bare_cpus, b->rounds);
-    bool fewer_is_stronger = ratio_cpus < ratio;
-    line->value = fewer_is_stronger ? ratio_cpus : ratio;
+    struct report_line *line = against_report(&f->against, b, name);
     line->target = strcmp(b->isolation, "namespace") == 0 ? level->target_namespace : level->target_none;
     line->sense = line->target > 0 ? TARGET_AT_LEAST : TARGET_NONE;
-    double peer = stats_median(fewer_is_stronger ? f->bare_cpus : f->bare, b->rounds + 1);
-    report_note_line(line, "%.0f/s, bare %.0f/s on %u threads", stats_median(f->server, b->rounds), peer,
-                     fewer_is_stronger ? at_most_cpus(level->connections) : level->connections);
     if (f->failed > 0) {
         line->state = LINE_FAILED;
         report_note_line(line, "; %llu failed, first: %s", (unsigned long long) f->failed, f->first_failure);
     }
-    snprintf(name, sizeof name, "exec x%u, by CPU time", level->connections);
-    report_work(b, name, f);
 }
 
 static int run_levels(void *arg, const struct target *t, struct err *err)
 {
     struct bench *b = arg;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
-        struct exec_figures f = { .execs = 0 };
-        if (measure_level(b, t, levels[i].connections, &f, err) != 0)
+        struct exec_figures f = { .against = { .callers = levels[i].connections } };
+        if (measure_level(b, t, &f, err) != 0)
             return err_wrap(err, "exec x%u", levels[i].connections);
         report_level(b, &levels[i], &f);
     }

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "bench/bare.h"
+#include "base/clock.h"
+#include "bench/against.h"
 #include "bench/bench.h"
 #include "bench/grpc_load.h"
 #include "bench/rawcopy.h"
@@ -35,7 +35,7 @@ struct field {
     struct bench *b;
     struct side ours, peers[BENCH_PEERS];
     struct shellenv shell;
-    double bare[STATS_MAX_ROUNDS + 1];
+    struct against against;
 };
 
 /* ---- rates --------------------------------------------------------------------------- */
@@ -47,17 +47,6 @@ static double side_round(const struct field *f, const struct side *side, enum gr
     return rate < 0 ? err_wrap(err, "%s", side->name) : rate;
 }
 
-static double bare_round(const struct field *f, unsigned callers, struct err *err)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    char *const *argv = (char *const *) f->shell.argv;
-    double many = bare_run_round(argv, f->shell.env, callers, f->b->round_ms, err);
-    if (many < 0 || cpus <= 0 || callers <= (unsigned) cpus)
-        return many;
-    double few = bare_run_round(argv, f->shell.env, (unsigned) cpus, f->b->round_ms, err);
-    return few < 0 || few > many ? few : many;   /* the stronger peer counts */
-}
-
 static int peers_round(struct field *f, enum grpc_kind kind, unsigned callers, unsigned round, struct err *err)
 {
     for (unsigned i = 0; i < f->b->peer_count; i++) {
@@ -65,22 +54,29 @@ static int peers_round(struct field *f, enum grpc_kind kind, unsigned callers, u
         if (f->peers[i].rates[round] < 0)
             return -1;
     }
-    if (kind != GRPC_EXEC)
-        return 0;
-    f->bare[round] = bare_round(f, callers, err);
-    return f->bare[round] < 0 ? -1 : 0;
+    return kind == GRPC_EXEC ? against_bare_round(&f->against, f->b, &f->shell, round, err) : 0;
+}
+
+static int our_round(struct field *f, enum grpc_kind kind, unsigned callers, unsigned round, struct err *err)
+{
+    double before = against_client_cpu_s(), from = (double) mono_ns() / 1e9;
+    double rate = f->ours.rates[round] = side_round(f, &f->ours, kind, callers, err);
+    f->against.server[round] = rate;
+    f->against.execs += rate * ((double) mono_ns() / 1e9 - from);
+    f->against.client_cpu_s += against_client_cpu_s() - before;
+    return rate < 0 ? -1 : 0;
 }
 
 /* Peers, server, peers, server ... peers: see stats_paired_ratio. */
 static int run_rounds(struct field *f, enum grpc_kind kind, unsigned callers, struct err *err)
 {
-    for (unsigned i = 0; i <= f->b->rounds; i++) {
-        if (peers_round(f, kind, callers, i, err) != 0)
+    f->against = (struct against) { .callers = callers };
+    if (target_sample(&f->ours.target, &f->against.before, err) != 0)
+        return -1;
+    for (unsigned i = 0; i <= f->b->rounds; i++)
+        if (peers_round(f, kind, callers, i, err) != 0 || (i < f->b->rounds && our_round(f, kind, callers, i, err) != 0))
             return -1;
-        if (i < f->b->rounds && (f->ours.rates[i] = side_round(f, &f->ours, kind, callers, err)) < 0)
-            return -1;
-    }
-    return 0;
+    return target_sample(&f->ours.target, &f->against.after, err);
 }
 
 /* ---- what is said of them ------------------------------------------------------------ */
@@ -121,7 +117,7 @@ static void report_rates(struct field *f, enum grpc_kind kind, unsigned callers)
     }
     snprintf(name, sizeof name, "%s x%u", kind_names[kind], callers);
     if (kind == GRPC_EXEC) {
-        want(add_ratio(f, name, f->bare, "of bare", "execs"), callers == BARE_CALLERS, BARE_EXEC);
+        want(against_report(&f->against, f->b, name), callers == BARE_CALLERS, BARE_EXEC);
     } else if (f->b->peer_count == 0) {
         struct report_line *line = report_add_line(&f->b->report, f->b->isolation, name);
         line->value = stats_median(f->ours.rates, f->b->rounds);
@@ -142,14 +138,14 @@ static int shell_exec(struct field *f, const char *line, const void *input, size
     return grpc_exec(&f->ours.target.grpc, f->ours.sandbox, argv, input, len, times, NULL, bytes, ns, err);
 }
 
-static int stdout_rounds(struct field *f, const char *line, struct err *err)
+static int stdout_rounds(struct field *f, const char *line, double *raw_rates, struct err *err)
 {
     uint64_t bytes, expected = (uint64_t) f->b->stream_mib << 20;
     int64_t ns;
     struct rawcopy *raw = rawcopy_new(make_file, line, expected, err);
     int rc = raw == NULL ? -1 : shell_exec(f, make_file, NULL, 0, 0, &bytes, &ns, err);
     for (unsigned i = 0; rc == 0 && i <= f->b->rounds; i++) {
-        if ((f->bare[i] = rawcopy_run(raw, err)) < 0)
+        if ((raw_rates[i] = rawcopy_run(raw, err)) < 0)
             rc = -1;
         else if (i < f->b->rounds)
             rc = shell_exec(f, line, "go\n", 3, 1, &bytes, &ns, err);
@@ -169,9 +165,10 @@ static int stdout_row(struct field *f, struct err *err)
     buf_str(&line, "read -r go; exec cat");
     for (unsigned done = 0; done < f->b->stream_mib; done += FILE_MIB)
         buf_str(&line, " text");
-    if (stdout_rounds(f, buf_cstr(&line), err) != 0)
+    double raw_rates[STATS_MAX_ROUNDS + 1];
+    if (stdout_rounds(f, buf_cstr(&line), raw_rates, err) != 0)
         return err_wrap(err, "stdout");
-    struct report_line *row = add_ratio(f, "gRPC stdout", f->bare, "of raw", "MB");
+    struct report_line *row = add_ratio(f, "gRPC stdout", raw_rates, "of raw", "MB");
     report_note_line(row, "; %u MiB each", f->b->stream_mib);
     return 0;
 }
