@@ -15,6 +15,7 @@
 #define STREAMS 300
 #define BYTES   30000u     /* there and back, on each */
 #define FLOOD   3000000u   /* for who does not read: much more than all queues and pipes hold */
+#define FEW_THREADS 20     /* all of this program's: none is a command's own */
 
 /* Each stream has bytes of its own, NUL and others that are no text among them. */
 static void fill(unsigned char *out, size_t len, size_t stream)
@@ -98,6 +99,7 @@ static void three_hundred_commands_share_a_connection_with_a_slow_reader(void **
     assert_true(h2_run(&site->client, are_closed, &first, 4 * H2_LIMIT_MS));
     print_message("%d commands run at once after %d ms, all are over after %d ms; %ld threads, %ld kB more\n", STREAMS,
                   (int) ready_ms, (int) ((mono_ns() - begun) / 1000000), threads, more);
+    assert_in_range(threads, 1, FEW_THREADS);
     for (size_t i = 1; i < STREAMS; i++)
         assert_echoed(site, i);
     /* Who has read nothing has lost nothing. */
