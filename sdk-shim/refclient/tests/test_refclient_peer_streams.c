@@ -285,6 +285,16 @@ static void a_cancel_lets_a_writer_go(void **state)
     in_both(check_cancelled_writer);
 }
 
+/* What is written before that is held, and goes all at once. */
+static void await_ready(struct cwc_process *process)
+{
+    pthread_mutex_lock(&process->lock);
+    while (!process->is_ready && !process->is_done)
+        pthread_cond_wait(&process->changed, &process->lock);
+    assert_true(process->is_ready);
+    pthread_mutex_unlock(&process->lock);
+}
+
 /* What went out is not kept: a long input costs no more than a short one. */
 static void check_long_input(struct site *site)
 {
@@ -294,6 +304,7 @@ static void check_long_input(struct site *site)
     put_ready_head(site, &ready);
     site_answer(site, "StreamExec", &ready, PEER_STAYS);
     struct cwc_process *process = site_exec(site, &(struct cwc_command){ .has_stdin = true });
+    await_ready(process);
     for (; total < 32 << 20; total += 1 << 18) {
         if (cwc_process_write(process, big, 1 << 18, &site->err) < 0)
             fail_msg("%s", site->err.message);
