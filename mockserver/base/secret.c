@@ -18,6 +18,8 @@ static const struct text parts[] = {
     T("accesskey"), T("privatekey"), T("credential"), T("cookie"),   T("authorization"),
 };
 
+static const bool begins_part[256] = { ['a'] = true, ['c'] = true, ['p'] = true, ['s'] = true, ['t'] = true };
+
 /* As a word of a name ("X-Auth-Key", "dbPass"): too short to be looked for inside others. */
 static const struct text words[] = {
     T("auth"), T("bearer"), T("jwt"), T("pass"), T("passphrase"), T("pat"), T("pwd"), T("sig"), T("signature"),
@@ -38,14 +40,21 @@ static bool is_in(const struct text *list, size_t count, const char *text, size_
     return false;
 }
 
+/* One of `list` begins with this. */
+static bool is_begun(const struct text *list, size_t count, const char *text, size_t len)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].len <= len && memcmp(text, list[i].data, list[i].len) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool has_secret_part(const char *plain, size_t len)
 {
     for (size_t at = 0; at < len; at++) {
-        for (size_t i = 0; i < COUNT(parts); i++) {
-            if (parts[i].data[0] == plain[at] && parts[i].len <= len - at &&
-                memcmp(plain + at, parts[i].data, parts[i].len) == 0)
-                return true;
-        }
+        if (begins_part[(unsigned char) plain[at]] && is_begun(parts, COUNT(parts), plain + at, len - at))
+            return true;
     }
     return false;
 }

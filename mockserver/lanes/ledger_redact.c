@@ -126,11 +126,26 @@ static void start_name(struct redact_json *r)
     r->is_odd = false;
 }
 
-static void add_to_name(struct redact_json *r, char c)
+static void add_to_name(struct redact_json *r, const char *text, size_t len)
 {
-    r->is_odd = r->is_odd || r->run > 0 || r->name_len == sizeof r->name;
-    if (!r->is_odd)
-        r->name[r->name_len++] = c;
+    r->is_odd = r->is_odd || r->run > 0 || len > sizeof r->name - r->name_len;
+    if (r->is_odd)
+        return;
+    memcpy(r->name + r->name_len, text, len);
+    r->name_len += len;
+}
+
+static void end_name(struct redact_json *r)
+{
+    r->was_odd = r->is_odd;
+    r->last_len = r->name_len;
+    memcpy(r->last, r->name, r->name_len);
+    start_name(r);
+}
+
+static bool is_behind_secret_name(const struct redact_json *r)
+{
+    return r->after_name && (r->was_odd || secret_is_name(r->last, r->last_len));
 }
 
 /*
@@ -140,14 +155,14 @@ static void add_to_name(struct redact_json *r, char c)
 static void scan_quote(struct redact_json *r, struct sink *s)
 {
     bool begins_secret = r->wants_secret || (r->depth > 0 && !r->expects_name);
-    r->after_name = r->is_odd || secret_is_name(r->name, r->name_len);
+    end_name(r);
+    r->after_name = true;
     r->wants_secret = false;
     r->level = r->run;
     if (begins_secret)
         r->state = REDACT_FIRST;
     else if (r->depth > 0)
         r->state = REDACT_NAME;
-    start_name(r);
     emit(s, "\"", 1);
 }
 
@@ -161,7 +176,7 @@ static void scan_mark(struct redact_json *r, char c)
 {
     bool opens = c == '{' || c == '[';
     if (c == ':')
-        r->wants_secret = r->after_name;
+        r->wants_secret = is_behind_secret_name(r);
     else if (opens && (r->wants_secret || r->depth > 0))
         open_container(r, c);
     else if ((c == '}' || c == ']') && r->depth > 0)
@@ -192,7 +207,7 @@ static void scan(struct redact_json *r, char c, struct sink *s)
         return;
     if (!is_blank(r, c))
         scan_mark(r, c);
-    add_to_name(r, c);
+    add_to_name(r, &c, 1);
 }
 
 static void pass_name(struct redact_json *r, char c, struct sink *s)
@@ -240,15 +255,43 @@ static void step(struct redact_json *r, char c, struct sink *s)
     r->run = c == '\\' ? r->run + 1 : 0;
 }
 
+/* Nothing changes with these outside of secrets, but that a name before them was none. */
+static size_t count_plain(const char *text, size_t len)
+{
+    static const bool is_mark[256] = { ['"'] = true, ['\\'] = true, [':'] = true,
+                                       [' '] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true };
+    size_t n = 0;
+    while (n < len && !is_mark[(unsigned char) text[n]])
+        n++;
+    return n;
+}
+
+/* Most of a text, in one go.  How much of it: 0 is none, then each character counts. */
+static size_t pass_plain(struct redact_json *r, const char *text, size_t len, struct sink *s)
+{
+    bool is_outside = r->state == REDACT_SCAN && r->run == 0 && r->depth == 0 && !r->wants_secret;
+    size_t n = is_outside ? count_plain(text, len) : 0;
+    if (n == 0)
+        return 0;
+    r->after_name = false;
+    add_to_name(r, text, n);
+    emit(s, text, n);
+    return n;
+}
+
 bool redact_json(struct redact_json *r, const void *data, size_t len, struct buf *out, size_t limit)
 {
     struct sink s = { out, limit, false };
     const char *p = data;
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0, n; i < len; i += n) {
         /* What comes behind a full buffer is never looked at, so its state does not matter any more. */
         if (out->len >= limit)
             return false;
-        step(r, p[i], &s);
+        n = pass_plain(r, p + i, len - i, &s);
+        if (n == 0) {
+            step(r, p[i], &s);
+            n = 1;
+        }
     }
     return !s.cut && !out->failed;
 }

@@ -38,11 +38,14 @@ struct redact_json {
     enum redact_state state;
     size_t run;                /* backslashes just before this byte */
     size_t level;              /* backslashes before the last quote: JSON within a JSON string has some */
-    bool after_name;           /* behind the closing quote of what may be a secret name; a colon proves it */
+    bool after_name;           /* behind the closing quote of what may be a name; a colon proves it */
     bool wants_secret;         /* behind that colon */
     bool is_odd;               /* the text since the last quote is too long or has escapes: cannot be judged */
     size_t name_len;           /* the text since the last quote */
     char name[SECRET_NAME_BYTES];
+    bool was_odd;              /* the same of the text before that quote: judged when a colon follows */
+    size_t last_len;
+    char last[SECRET_NAME_BYTES];
     unsigned depth;            /* containers that are open since a secret name; 0: none */
     uint64_t objects;          /* bit d: the one at depth d + 1 is an object, no list */
     bool expects_name;         /* the next string in it is a name */
