@@ -194,7 +194,7 @@ int proc_open_streams(struct proc *proc, int *child_fds, size_t *child_fd_count,
 void proc_read_output(struct proc *proc);               /* from now on; reactor thread */
 void proc_pump_all(struct proc *proc);                  /* read what is there; reactor thread, no lock */
 bool proc_output_is_over(struct proc *proc);            /* both ends seen; takes the lock */
-void proc_adopt_pty(struct proc *proc, int master);     /* reactor thread, no lock */
+void proc_adopt_pty(struct proc *proc, int master);     /* -1: it was lost on the way.  Reactor thread, no lock */
 void proc_close_stream(struct proc *proc, enum stream_slot slot);  /* reactor thread, lock held */
 void proc_close_all(struct proc *proc);                 /* reactor thread, no lock */
 

@@ -17,6 +17,7 @@
 /* 30 ms on an idle machine; on a very busy one the making of namespaces has been seen to take more than 10 s. */
 #define READY_LIMIT_MS 30000
 #define EXIT_LIMIT_MS 1000
+#define AGAIN_MS 10
 #define KEEPER_SOCKET_FD 3
 
 /* A request for which the socket had no room: it has descriptors of its own. */
@@ -34,7 +35,8 @@ struct link {
     pid_t pid;
     pthread_mutex_t lock;        /* everything below */
     bool ended;
-    struct parcel *first, **last;   /* while there are any, the socket is watched for room */
+    struct parcel *first, **last;   /* while there are any, the socket is watched for room, or `again` runs */
+    struct timer again;             /* the reactor's */
 };
 
 static int copy_to_low_fds(posix_spawn_file_actions_t *actions, int sock, int errors)
@@ -159,21 +161,34 @@ static int put_off(struct link *link, struct parcel *parcel)
     return 0;
 }
 
-/* What is left when the keeper is gone is told by the end of the link. */
-static void send_parcels(struct link *link)
+/* There was room, but no memory for it, or too many descriptors are on their way.  (That the keeper is gone is told by the
+   end of the link.) */
+static void try_again_later(struct link *link)
 {
-    while (link->first != NULL) {
-        const struct parcel *p = link->first;
-        if (keeper_send(link->source.fd, &p->request, sizeof p->request, p->text, p->len, p->fds, p->fd_count,
-                        MSG_DONTWAIT) != 0 && errno == EAGAIN)
-            return;
-        drop_first(link);
-    }
-    reactor_change(link->config.reactor, &link->source, EPOLLIN);
+    if (timer_set_real(link->config.reactor, &link->again, AGAIN_MS) == 0)
+        reactor_change(link->config.reactor, &link->source, EPOLLIN);
 }
 
-static void room_again(struct link *link)
+static int send_parcel(const struct link *link, const struct parcel *p)
 {
+    return keeper_send(link->source.fd, &p->request, sizeof p->request, p->text, p->len, p->fds, p->fd_count, MSG_DONTWAIT);
+}
+
+static void send_parcels(struct link *link)
+{
+    while (link->first != NULL && send_parcel(link, link->first) == 0)
+        drop_first(link);
+    if (link->first == NULL)
+        reactor_change(link->config.reactor, &link->source, EPOLLIN);
+    else if (errno == EAGAIN)
+        reactor_change(link->config.reactor, &link->source, EPOLLIN | EPOLLOUT);
+    else
+        try_again_later(link);
+}
+
+static void room_again(void *arg)
+{
+    struct link *link = arg;
     pthread_mutex_lock(&link->lock);
     if (link->first != NULL)
         send_parcels(link);
@@ -188,6 +203,7 @@ static void end_link(struct link *link)
     link->ended = true;
     while (link->first != NULL)
         drop_first(link);
+    timer_cancel(link->config.reactor, &link->again);
     reactor_remove(link->config.reactor, &link->source);
     pthread_mutex_unlock(&link->lock);
     link->config.on_end(link->config.arg);
@@ -272,6 +288,7 @@ int link_start(struct link **out_link, const struct link_config *config, struct 
         *link = (struct link) { .source = { .fd = pair[0], .ready = link_ready }, .config = *config,
                                 .pid = pid };
         link->last = &link->first;
+        link->again = (struct timer) { .fire = room_again, .arg = link };
         pthread_mutex_init(&link->lock, NULL);
         failed = reactor_add(config->reactor, &link->source, EPOLLIN, err);
     }
@@ -320,6 +337,7 @@ pid_t link_pid(const struct link *link)
 static void close_on_reactor(void *arg)
 {
     struct link *link = arg;
+    timer_cancel(link->config.reactor, &link->again);
     reactor_close(link->config.reactor, &link->source);
 }
 

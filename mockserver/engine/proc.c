@@ -120,6 +120,8 @@ struct proc *proc_new(struct sandbox *sandbox, const struct proc_spec *spec)
     p->time_limit = (struct timer) { .fire = fire_time_limit, .arg = p };
     p->drain = (struct timer) { .fire = fire_drain, .arg = p };
     p->hold = (struct timer) { .fire = fire_hold, .arg = p };
+    for (enum stream_slot slot = 0; slot < SLOTS; slot++)
+        p->streams[slot].source.fd = -1;
     bytelog_init(&p->log, &engine->budget);
     p->view.queued_ms = clock_wall_ms(sandbox->clock);
     return p;

@@ -309,8 +309,21 @@ int proc_open_streams(struct proc *p, int *child_fds, size_t *child_fd_count, st
     return 0;
 }
 
+/* Without a descriptor for it nobody has the terminal any more: that hangs up, which ends the process as a rule. */
+static void give_terminal_up(struct proc *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->view.stdin_open = false;
+    pthread_mutex_unlock(&p->lock);
+    pthread_cond_broadcast(&p->changed);
+}
+
 void proc_adopt_pty(struct proc *p, int master)
 {
+    if (master < 0) {
+        give_terminal_up(p);
+        return;
+    }
     (void) fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK);
     pthread_mutex_lock(&p->lock);
     p->streams[SLOT_OUT].source.fd = master;

@@ -5,7 +5,7 @@
 
 #include "engine/engine_priv.h"
 
-#define RESEND_MS 10     /* real time; there was no memory to ask the keeper with */
+#define RESEND_MS 10     /* real time; the kernel had no memory for asking the keeper, which is still there */
 
 typedef void step_fn(struct proc *p, const struct proc_happening *what);
 
@@ -202,7 +202,7 @@ static void on_time_up(struct proc *p, const struct proc_happening *what)
     struct err err = ERR_INIT;
     bool sent = sandbox_send(p->sandbox, &request, NULL, 0, NULL, 0, &err) == 0;
     int rc = 0;
-    if (!sent && err.errnum == ENOMEM)
+    if (!sent && err.errnum != EPIPE && err.errnum != ECONNRESET)
         rc = timer_set_real(reactor_of(p), &p->time_limit, RESEND_MS);
     else if (sent && term)
         rc = timer_set_api(reactor_of(p), &p->time_limit, p->sandbox->clock,

@@ -455,21 +455,6 @@ static void a_survivor_is_not_killed_by_sigpipe(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
-static pid_t keeper_of(struct world *w, char *out_state)
-{
-    size_t count;
-    pid_t pid = 0;
-    struct census_entry *list = sandbox_census(w->sandbox, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (list[i].is_keeper) {
-            pid = list[i].host_pid;
-            *out_state = list[i].state;
-        }
-    }
-    free(list);
-    return pid;
-}
-
 /* Where nothing isolates them, a process can stop the one that is to kill it; process 1 of a namespace it cannot. */
 static void a_stopped_keeper_does_not_save_its_processes(void **state)
 {
@@ -479,7 +464,7 @@ static void a_stopped_keeper_does_not_save_its_processes(void **state)
     pid_t sleeper = world_await_comm(w, "sleep");
     int64_t end = mono_ns() + WORLD_LIMIT_MS * 1000000LL;
     bool stops = world_isolation() == ISOLATION_NONE;
-    while (stops && keeper_of(w, &keeper_state) != 0 && keeper_state != 'T' && mono_ns() < end)
+    while (stops && world_keeper(w, &keeper_state) != 0 && keeper_state != 'T' && mono_ns() < end)
         sched_yield();
     assert_int_equal(stops, keeper_state == 'T');
     assert_int_equal(sandbox_stop(w->sandbox, STOP_REQUEST, NULL), 0);
@@ -490,15 +475,6 @@ static void a_stopped_keeper_does_not_save_its_processes(void **state)
     proc_unref(p);
 }
 
-static void await_keeper_stopped(struct world *w)
-{
-    char keeper_state = '?';
-    int64_t end = mono_ns() + WORLD_LIMIT_MS * 1000000LL;
-    while (keeper_of(w, &keeper_state) != 0 && keeper_state != 'T' && mono_ns() < end)
-        sched_yield();
-    assert_int_equal(keeper_state, 'T');
-}
-
 enum { CROWD = 60, LONG_WORD = 12000 };   /* several times what a socket holds */
 
 /* Who starts must not wait: it may be a thread that serves others, too.  The keeper has several threads: behind the word to
@@ -506,12 +482,10 @@ enum { CROWD = 60, LONG_WORD = 12000 };   /* several times what a socket holds *
 static void starts_do_not_wait_for_a_stopped_keeper_and_none_is_lost(void **state)
 {
     struct world *w = *state;
-    char line[LONG_WORD + 100], spare;
+    char line[LONG_WORD + 100];
     struct proc *procs[CROWD];
     size_t fds_before = world_open_fds();
-    pid_t keeper = keeper_of(w, &spare);
-    kill(keeper, SIGSTOP);
-    await_keeper_stopped(w);
+    pid_t keeper = world_stop_keeper(w);
     for (int i = 0; i < CROWD; i++) {
         snprintf(line, sizeof line, "echo %d; exit %d; : %0*d", i, i, LONG_WORD, 0);
         procs[i] = proc_ref(world_start_line(w, line));
@@ -527,8 +501,7 @@ static void starts_do_not_wait_for_a_stopped_keeper_and_none_is_lost(void **stat
     }
     assert_int_equal(world_open_fds(), fds_before);
     /* ... and a stop comes behind them all. */
-    kill(keeper, SIGSTOP);
-    await_keeper_stopped(w);
+    (void) world_stop_keeper(w);
     for (int i = 0; i < CROWD; i++) {
         snprintf(line, sizeof line, "exec sleep 1000; : %0*d", LONG_WORD, 0);
         procs[i] = proc_ref(world_start_line(w, line));
@@ -548,11 +521,9 @@ static void starts_do_not_wait_for_a_stopped_keeper_and_none_is_lost(void **stat
 static void starts_that_wait_for_a_keeper_that_dies_have_failed(void **state)
 {
     struct world *w = *state;
-    char line[LONG_WORD + 100], spare;
+    char line[LONG_WORD + 100];
     struct proc *procs[CROWD];
-    pid_t keeper = keeper_of(w, &spare);
-    kill(keeper, SIGSTOP);
-    await_keeper_stopped(w);
+    pid_t keeper = world_stop_keeper(w);
     for (int i = 0; i < CROWD; i++) {
         snprintf(line, sizeof line, "exec sleep 1000; : %0*d", LONG_WORD, 0);
         procs[i] = proc_ref(world_start_line(w, line));

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "tests/support/world.h"
 
@@ -232,6 +234,28 @@ static void control_c_interrupts_the_foreground_group(void **state)
     assert_int_equal(o.view.end.value, SIGINT);
 }
 
+/* The server has no more descriptors when the keeper sends the terminal. */
+static void a_terminal_that_is_lost_on_the_way_hangs_up(void **state)
+{
+    struct world *w = *state;
+    struct rlimit usual, none;
+    pid_t keeper = world_stop_keeper(w);
+    struct proc *p = start_terminal(w, "exec sleep 1000", 0, 0);
+    int next = dup(0);
+    assert_true(next > 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = usual;
+    none.rlim_cur = (rlim_t) next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    kill(keeper, SIGCONT);
+    world_await_fact(p, FACT_DIED);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    OUTCOME o = world_finish(p);
+    assert_int_equal(o.view.end.value, SIGHUP);
+    assert_int_equal(o.out.len, 0);
+}
+
 static void a_terminal_that_survives_its_process_is_hung_up(void **state)
 {
     struct world *w = *state;
@@ -272,6 +296,7 @@ int main(void)
         T(a_new_size_reaches_the_process),
         T(eof_on_a_terminal_ends_the_reader),
         T(control_c_interrupts_the_foreground_group),
+        T(a_terminal_that_is_lost_on_the_way_hangs_up),
         T(a_terminal_that_survives_its_process_is_hung_up),
         T(only_terminals_have_a_size),
     };

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,33 @@ pid_t world_await_comm(struct world *w, const char *comm)
     }
     fail_msg("no process \"%s\" in the sandbox", comm);
     return 0;
+}
+
+pid_t world_keeper(struct world *w, char *out_state)
+{
+    size_t count;
+    pid_t pid = 0;
+    struct census_entry *list = sandbox_census(w->sandbox, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].is_keeper) {
+            pid = list[i].host_pid;
+            *out_state = list[i].state;
+        }
+    }
+    free(list);
+    return pid;
+}
+
+pid_t world_stop_keeper(struct world *w)
+{
+    char state = '?';
+    int64_t end = mono_ns() + WORLD_LIMIT_MS * 1000000LL;
+    pid_t keeper = world_keeper(w, &state);
+    assert_int_equal(kill(keeper, SIGSTOP), 0);
+    while (world_keeper(w, &state) == keeper && state != 'T' && mono_ns() < end)
+        short_pause();
+    assert_int_equal(state, 'T');
+    return keeper;
 }
 
 /* A pidfd becomes readable when the process has ended, reaped or not. */

@@ -63,6 +63,10 @@ void world_await_output(struct proc *p, const char *text);
 
 /* Host pid of a sandboxed process whose comm is `comm`; waits until there is one. */
 pid_t world_await_comm(struct world *w, const char *comm);
+/* Host pid of the sandbox's keeper and its state, as in /proc ('S', 'T' ...); 0: it has none. */
+pid_t world_keeper(struct world *w, char *out_state);
+/* Stop it with SIGSTOP, from outside, and wait until it stands. */
+pid_t world_stop_keeper(struct world *w);
 /* Wait until host process `pid` is gone or a zombie; false after `limit_ms` of real time. */
 bool world_await_death(pid_t pid, int limit_ms);
 
