@@ -9,6 +9,7 @@
 #define STACK_BYTES (512u * 1024u)
 #define MAX_IDLE    64u
 #define IDLE_MS     10000u
+#define QUICK_BYTES 65536u   /* a message that is read in no time */
 
 /* ---- a job ------------------------------------------------------------------------------------------- */
 
@@ -120,7 +121,7 @@ static void give(struct job *job)
 /* Nothing may wait on this thread: so no rule is asked, which could want that, and there must be none. */
 static bool may_serve_here(const struct job *job)
 {
-    return job->method->is_quick && job->lane != NULL && !lane_has_matches(job->lane);
+    return job->method->is_quick && !job->is_large && job->lane != NULL && !lane_has_matches(job->lane);
 }
 
 static void serve_here(struct job *job)
@@ -130,10 +131,14 @@ static void serve_here(struct job *job)
     serve(job);
 }
 
+/* There may be a scenario by now. */
 static void serve_once(void *arg)
 {
     calls_go_on_with(arg, NULL, NULL);
-    serve_here(arg);
+    if (may_serve_here(arg))
+        serve_here(arg);
+    else
+        give(arg);
 }
 
 /* Behind all that has come together with the first message: mostly that is all there will be. */
@@ -172,6 +177,7 @@ static bool on_message(struct grpc_call *call, struct buf *message)
     if (kept == NULL)
         return true;
     bool is_empty = message->len == 0;
+    job->is_large = job->is_large || message->len > QUICK_BYTES;
     kept->message = *message;
     *message = (struct buf) BUF_INIT;
     if (calls_queue(job, kept) < 0)

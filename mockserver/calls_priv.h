@@ -30,7 +30,8 @@ struct job {
     const struct dialect *dialect;
     const struct rpc_method *method;
     struct lane *lane;            /* a reference, once known */
-    bool is_given;                /* the reactor's: it is served, or was */
+    bool is_given;                /* the reactor's: it is served, will be soon, or was */
+    bool is_large;                /* the reactor's: one of its messages is */
     bool is_armed;                /* the server's: the transport knows of the fault */
     void (*left_to)(void *arg);   /* the server's: who is to go on when it returns */
     void *left_arg;

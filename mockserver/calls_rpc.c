@@ -205,6 +205,7 @@ static void attend(struct rpc *rpc, void (*attend_fn)(void *arg), void *arg)
 {
     struct job *job = (struct job *) rpc;
     pthread_mutex_lock(&job->lock);
+    consume(job);    /* a client may wait for that before the next message can come */
     bool is_end_alone = !job->over && job->first == NULL && has_something(job);
     pthread_mutex_unlock(&job->lock);
     if (is_end_alone)

@@ -178,6 +178,7 @@ int crew_give(struct crew *crew, void (*work)(void *arg), void *arg, struct err 
     pthread_mutex_lock(&crew->lock);
     struct hand *hand = take_idle(crew, work, arg);
     int rc = hand != NULL ? 0 : start_hand(crew, work, arg, err);
+    crew->stats.given += rc == 0;
     pthread_mutex_unlock(&crew->lock);
     if (hand != NULL)
         sem_post(&hand->called);

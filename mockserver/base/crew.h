@@ -26,6 +26,7 @@ struct crew_stats {
     unsigned threads;       /* all that are there */
     unsigned idle;
     unsigned long started;  /* ever */
+    unsigned long given;    /* pieces of work, ever */
 };
 
 int crew_new(struct crew **out_crew, const struct crew_config *config, struct err *err);

@@ -40,8 +40,8 @@ static bool is_in(const struct text *list, size_t count, const char *text, size_
     return false;
 }
 
-/* One of `list` begins with this. */
-static bool is_begun(const struct text *list, size_t count, const char *text, size_t len)
+/* Does the text begin with one of `list`? */
+static bool begins_with(const struct text *list, size_t count, const char *text, size_t len)
 {
     for (size_t i = 0; i < count; i++) {
         if (list[i].len <= len && memcmp(text, list[i].data, list[i].len) == 0)
@@ -53,7 +53,7 @@ static bool is_begun(const struct text *list, size_t count, const char *text, si
 static bool has_secret_part(const char *plain, size_t len)
 {
     for (size_t at = 0; at < len; at++) {
-        if (begins_part[(unsigned char) plain[at]] && is_begun(parts, COUNT(parts), plain + at, len - at))
+        if (begins_part[(unsigned char) plain[at]] && begins_with(parts, COUNT(parts), plain + at, len - at))
             return true;
     }
     return false;

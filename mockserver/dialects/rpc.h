@@ -40,7 +40,8 @@ struct rpc_ops {
     enum rpc_received (*receive_now)(struct rpc *rpc, struct buf *out);
     /* From now on call `attend` on a thread beside this one, never twice at a time, whenever there is something to
        receive; it takes all there is, by receive_now, and may block.  When all there is by now is that the client has
-       ended, it is called at once, by this one.  Once a call, and then attend_no_more before `serve` returns. */
+       ended, it is called at once, by this one: then it must not block, as it may be the reactor.  What was received
+       before counts as dealt with.  Once a call, and then attend_no_more before `serve` returns. */
     void (*attend)(struct rpc *rpc, void (*attend)(void *arg), void *arg);
     /* ... and no more.  When the call was ended, or is over: waits for who is at it. */
     void (*attend_no_more)(struct rpc *rpc);

@@ -21,6 +21,21 @@ static struct crew_stats stats_of(struct call_site *site)
     return stats;
 }
 
+/* The reactor does all of it, where there is no scenario and no input. */
+static void a_command_alone_is_no_thread_s_work(void **state)
+{
+    struct call_site *site = *state;
+    unsigned long before = stats_of(site).given;
+    for (int i = 0; i < 20; i++) {
+        struct h2_stream *s = call_exec(site, "exit 3", true);
+        CALL_STORY story;
+        assert_true(h2_await_closed(s));
+        call_tell(site, s, &story);
+        assert_int_equal(story.exit_code, 3);
+    }
+    assert_int_equal(stats_of(site).given, before);
+}
+
 /* One for the command, and one for its input when that ends a moment later. */
 static void calls_one_after_another_share_threads(void **state)
 {
@@ -73,6 +88,44 @@ static void commands_that_run_need_no_thread(void **state)
         assert_int_equal(story.after_exit, 0);
         assert_int_equal(h2_status(streams[i]), 0);
     }
+}
+
+enum { LARGE = 3 << 20 };   /* more than a stream's window */
+
+/* What came before it has been dealt with, so all of the window is there for it. */
+static void one_message_of_input_may_be_larger_than_the_window(void **state)
+{
+    struct call_site *site = *state;
+    char *much = calloc(1, LARGE);
+    struct h2_stream *s = call_exec(site, "exec wc -c", false);
+    assert_non_null(much);
+    assert_true(h2_await_bytes(s, 1));
+    call_stdin(site, s, much, LARGE);
+    h2_send(s, "", 0, true);
+    free(much);
+    assert_true(h2_await_closed(s));
+    CALL_STORY story;
+    call_tell(site, s, &story);
+    assert_int_equal(strtol(buf_cstr(&story.out), NULL, 10), LARGE);
+    assert_int_equal(story.exit_code, 0);
+}
+
+/* The reactor would have too much to do: a thread reads it. */
+static void a_large_command_is_no_work_for_the_reactor(void **state)
+{
+    struct call_site *site = *state;
+    BUF_AUTO line = BUF_INIT;
+    buf_str(&line, "exit 3; : ");
+    while (line.len < 100000)
+        buf_str(&line, "xxxxxxxxxx");
+    unsigned long before = stats_of(site).given;
+    struct h2_stream *s = call_exec(site, buf_cstr(&line), true);
+    assert_true(h2_await_closed(s));
+    assert_true(stats_of(site).given > before);
+    CALL_STORY story;
+    call_tell(site, s, &story);
+    assert_int_equal(story.exit_code, 3);
+    (void) call_time_to_idle(site);
 }
 
 static void a_quick_call_that_a_rule_delays_holds_nobody_up(void **state)
@@ -192,6 +245,9 @@ int main(void)
         TEST(calls_one_after_another_share_threads),
         TEST(a_quick_call_needs_no_thread),
         TEST(commands_that_run_need_no_thread),
+        TEST(a_command_alone_is_no_thread_s_work),
+        TEST(one_message_of_input_may_be_larger_than_the_window),
+        TEST(a_large_command_is_no_work_for_the_reactor),
         TEST(a_quick_call_that_a_rule_delays_holds_nobody_up),
         TEST(a_cancel_of_a_command_kills_at_once),
         TEST(a_cancel_of_a_command_that_does_not_read_kills_it),
