@@ -53,7 +53,8 @@ static int send_some(struct job *job, const void *data, size_t len, unsigned fla
     struct err err = ERR_INIT;
     arm(job);
     job->rpc.x.answered = true;
-    if (job->is_armed)
+    bool must_strike = job->is_armed && !job->rpc.follows_next;
+    if (must_strike)
         flags &= ~(unsigned) GRPC_MORE;
     if (job->left_to != NULL)
         flags |= GRPC_ANY;       /* the reactor may not wait: who goes on there looks for room before */
@@ -62,13 +63,14 @@ static int send_some(struct job *job, const void *data, size_t len, unsigned fla
             return -1;
     }
     /* A fault at this place must have struck before anything more is done. */
-    return job->is_armed ? grpc_call_flush(job->call, INT64_MAX, &err) : 0;
+    return must_strike ? grpc_call_flush(job->call, INT64_MAX, &err) : 0;
 }
 
 static int stream_write(struct exchange *x, const void *data, size_t len)
 {
     struct job *job = job_of(x);
-    return send_some(job, data, len, job->rpc.ends_next ? GRPC_EVENT | GRPC_MORE : GRPC_EVENT);
+    bool is_more_to_come = job->rpc.ends_next || job->rpc.follows_next;
+    return send_some(job, data, len, is_more_to_come ? GRPC_EVENT | GRPC_MORE : GRPC_EVENT);
 }
 
 static int note_fact(struct exchange *x, enum scenario_fact fact)

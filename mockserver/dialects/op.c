@@ -451,6 +451,17 @@ bool op_inserts(struct exchange *x, enum odd_event *out_what, size_t *out_bytes)
     return true;
 }
 
+bool op_inserts_behind_next(struct exchange *x, enum odd_event *out_what, size_t *out_bytes)
+{
+    struct strike *s = x->strike;
+    if (s == NULL || s->fault->kind != FAULT_INSERT_EVENT || !strike_is_due_behind_next(s))
+        return false;
+    strike_fired(s);
+    *out_what = (enum odd_event) s->fault->what;
+    *out_bytes = (size_t) s->fault->bytes;
+    return true;
+}
+
 bool op_admits(struct exchange *x, const char **out_message)
 {
     const struct fault *fault = take(x, FAULT_ERROR_ANSWER);

@@ -100,6 +100,9 @@ bool op_breaks_off(struct exchange *x, const char **out_code, const char **out_m
 /* Must an event that has nothing to do with the process come now?  Ask before the first event, after each, and before
    the stream ends; *out_bytes: how much output it holds. */
 bool op_inserts(struct exchange *x, enum odd_event *out_what, size_t *out_bytes);
+/* The same, asked before the last event, of what comes behind that: both can go together, so a client that leaves at the
+   last one is not gone before the other. */
+bool op_inserts_behind_next(struct exchange *x, enum odd_event *out_what, size_t *out_bytes);
 
 /* ---- answers --------------------------------------------------------------------------- */
 

@@ -75,6 +75,7 @@ struct rpc {
     struct exchange x;   /* `method` is "POST", `path` the call's */
     const struct rpc_ops *ops;
     bool ends_next;      /* the dialect says: behind the next event comes the end, so both may go together */
+    bool follows_next;   /* ... comes another at once, so both do, whatever is armed */
 };
 
 enum rpc_kind { RPC_UNARY, RPC_SERVER_STREAM, RPC_BIDI };

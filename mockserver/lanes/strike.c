@@ -71,6 +71,12 @@ bool strike_is_due(const struct strike *strike)
     return false;
 }
 
+bool strike_is_due_behind_next(const struct strike *strike)
+{
+    const struct fault_at *at = &strike->rule->at;
+    return strike->match != NULL && !strike->fired && at->place == AT_EVENTS && strike->events + 1 == at->count;
+}
+
 uint64_t strike_room(const struct strike *strike)
 {
     if (strike->match == NULL || strike->fired || strike->rule->at.place != AT_BYTES)

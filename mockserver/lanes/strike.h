@@ -51,6 +51,8 @@ void strike_note_bytes(struct strike *strike, uint64_t n);  /* so many more byte
 
 /* Is its place reached, and has it not fired yet? */
 bool strike_is_due(const struct strike *strike);
+/* Will it be when one more event has passed? */
+bool strike_is_due_behind_next(const struct strike *strike);
 /* How many body bytes may go out before it is due; UINT64_MAX when bytes do not matter. */
 uint64_t strike_room(const struct strike *strike);
 /* It strikes now: say so before the client can see it, since it counts from here on.  Continuous ones (slow, dribble,

@@ -11,6 +11,8 @@
 #include "base/text.h"
 #include "tests/support/call_site.h"
 
+#define CANCELLED 8u
+
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* ---- all kinds, all places ------------------------------------------------------------------------ */
@@ -182,6 +184,26 @@ static void output_can_come_behind_the_exit(void **state)
     assert_int_equal(story.after_exit, 1);
     assert_string_equal(buf_cstr(&story.out), "hi\n");
     done_with(site);
+}
+
+static bool has_exit(void *s)
+{
+    return h2_messages(s) >= 3;    /* ready, output, exit */
+}
+
+/* Some clients leave as soon as they have the exit: what comes behind it is on its way by then. */
+static void output_behind_the_exit_has_come_before_a_client_can_leave(void **state)
+{
+    struct call_site *site = *state;
+    for (int i = 0; i < 20; i++) {
+        call_play(site, FAULT("process.exec", "\"at\": {\"after_events\": 3}, "
+                                              "\"fault\": {\"kind\": \"insert_event\", \"what\": \"output\"}"));
+        struct h2_stream *s = call_exec(site, "echo hi", true);
+        assert_true(h2_run(&site->client, has_exit, s, H2_LIMIT_MS));
+        h2_reset(s, CANCELLED);
+        assert_true(h2_await_closed(s));
+        done_with(site);
+    }
 }
 
 static void the_exit_can_be_missing_and_the_status_ok(void **state)
@@ -368,6 +390,7 @@ int main(void)
         cmocka_unit_test(the_table_has_every_kind_that_grpc_has),
         TEST(ready_can_be_missing),
         TEST(output_can_come_behind_the_exit),
+        TEST(output_behind_the_exit_has_come_before_a_client_can_leave),
         TEST(the_exit_can_be_missing_and_the_status_ok),
         TEST(an_error_can_come_within_the_stream),
         TEST(messages_can_be_odd),

@@ -305,12 +305,25 @@ static int write_end(struct session *s)
     return 0;
 }
 
-/* All output first: a client reads nothing behind the exit. */
-static void finish(struct session *s, enum read_result result)
+/* The message that ends it, and what a scenario puts behind that. */
+static int send_last(struct session *s)
 {
     struct rpc *rpc = s->call->rpc;
     enum odd_event what;
     size_t bytes;
+    bool inserts = op_inserts_behind_next(&rpc->x, &what, &bytes);
+    rpc->ends_next = true;
+    rpc->follows_next = inserts;
+    int rc = send_message(s, EVENT_TERMINAL);
+    rpc->follows_next = false;
+    inserts = inserts || (rc == 0 && op_inserts(&rpc->x, &what, &bytes));
+    return rc == 0 && inserts ? send_odd(s, what, bytes) : rc;
+}
+
+/* All output first: a client reads nothing behind the exit. */
+static void finish(struct session *s, enum read_result result)
+{
+    struct rpc *rpc = s->call->rpc;
     if (result == READ_CLOSED)
         return;
     if (result == READ_LOST)
@@ -319,8 +332,7 @@ static void finish(struct session *s, enum read_result result)
     else if (send_held(s) < 0 || write_end(s) < 0)
         return;
     s->is_done = result == READ_END;
-    rpc->ends_next = true;
-    if (send_message(s, EVENT_TERMINAL) < 0 || (op_inserts(&rpc->x, &what, &bytes) && send_odd(s, what, bytes) < 0))
+    if (send_last(s) < 0)
         return;
     (void) rpc->ops->end(rpc, RPC_OK, NULL, NULL, 0);
 }
