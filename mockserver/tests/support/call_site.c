@@ -249,7 +249,7 @@ void call_stdin(struct call_site *site, struct h2_stream *s, const void *data, s
 static ProtobufCMessage *read_message(const struct h2_stream *s, size_t index, const ProtobufCMessageDescriptor *type)
 {
     const char *bytes;
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
     struct err err = ERR_INIT;
     long len = h2_message(s, index, &bytes);
     if (len < 0 || proto_decode(type, bytes, (size_t) len, &message, &err) < 0)
@@ -358,7 +358,7 @@ static void note_output(struct call_story *story, int stream, const ProtobufCBin
 static void note_v1(struct call_story *story, const ProtobufCMessage *message)
 {
     const Cw1__ExecStreamResponse *m = (const Cw1__ExecStreamResponse *) message;
-    switch (m->message_case) {
+    switch ((int) m->message_case) {
     case CW1__EXEC_STREAM_RESPONSE__MESSAGE_READY: story->ready++; break;
     case CW1__EXEC_STREAM_RESPONSE__MESSAGE_OUTPUT:
         note_output(story, (int) m->output->stream, &m->output->data);
@@ -379,7 +379,7 @@ static void note_v1(struct call_story *story, const ProtobufCMessage *message)
 static void note_v1beta2(struct call_story *story, const ProtobufCMessage *message)
 {
     const Cwb2__ExecStreamResponse *m = (const Cwb2__ExecStreamResponse *) message;
-    switch (m->response_case) {
+    switch ((int) m->response_case) {
     case CWB2__EXEC_STREAM_RESPONSE__RESPONSE_READY: story->ready++; break;
     case CWB2__EXEC_STREAM_RESPONSE__RESPONSE_OUTPUT:
         note_output(story, (int) m->output->stream_type, &m->output->data);
