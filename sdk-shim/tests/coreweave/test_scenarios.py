@@ -239,7 +239,11 @@ def test_proxy_503(lane, box):
 @scenario("cw-connection-drops")
 def test_connection_drops(box):
     refused(lambda: box.exec(["echo", "hi", "there"]).result(), SandboxError, grpc.StatusCode.UNAVAILABLE)
-    assert run(box).stdout == "hi\n"
+    try:
+        stdout = run(box).stdout
+    except SandboxError:    # grpc may give the broken connection one more command, before it has noticed
+        stdout = run(box).stdout
+    assert stdout == "hi\n"
 
 
 @scenario("cw-stream-reset-internal")
