@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "tests/support/http_faulty.h"
+#include "tests/support/patience.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 #define HOST "Host: 127.0.0.1\r\n"
@@ -196,8 +197,10 @@ static void reset_waits_until_a_slow_reader_has_everything(void **state)
     assert_int_equal(count_fired(), 1);
 }
 
-static size_t count_descriptors(void)
+/* civetweb closes a connection when the handler has returned, a moment later: wait for it with comes_down_to. */
+static size_t count_descriptors(void *unused)
 {
+    (void) unused;
     size_t count = 0;
     DIR *dir = opendir("/proc/self/fd");
     assert_non_null(dir);
@@ -205,17 +208,6 @@ static size_t count_descriptors(void)
         count++;
     closedir(dir);
     return count;
-}
-
-/* civetweb closes a connection when the handler has returned, a moment later. */
-static bool descriptors_fall_to(size_t wanted)
-{
-    int64_t until = mono_ns() + INT64_C(20000000000);
-    HTTP_CLIENT c = HTTP_CLIENT_INIT;
-    assert_int_equal(http_client_open(&c, "127.0.0.1", faulty_site.port), 0);
-    while (count_descriptors() > wanted + 2 && mono_ns() < until)
-        http_client_receive(&c, 5);
-    return count_descriptors() <= wanted + 2;   /* the one here has two ends */
 }
 
 static void resets_leak_no_descriptor_and_no_worker(void **state)
@@ -227,7 +219,7 @@ static void resets_leak_no_descriptor_and_no_worker(void **state)
     faulty_must_arm("{ \"after_bytes\": 6 }", "\"fault\": \"CONNECTION_RESET_BY_PEER\"");
     get(&kept, "/plain");
     assert_int_equal(http_client_answer(&kept, &a, false), 0);
-    size_t before = count_descriptors();
+    size_t before = count_descriptors(NULL);
     for (unsigned i = 0; i < 120; i++) {         /* there are 84 workers */
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         get(&c, targets[i % COUNT(targets)]);
@@ -242,7 +234,7 @@ static void resets_leak_no_descriptor_and_no_worker(void **state)
     }
     assert_true(faulty_await(&faulty_site, 120));
     assert_int_equal(count_fired(), 120);
-    assert_true(descriptors_fall_to(before));
+    assert_true(comes_down_to(count_descriptors, NULL, before));
     assert_true(faulty_await_idle(&faulty_site));
 }
 
@@ -298,7 +290,7 @@ static void ended_connection_serves_no_other_request(void **state)
     (void) state;
     static const char *const faults[] = { "\"fault\": \"cut\"", "\"fault\": \"RANDOM_DATA_THEN_CLOSE\"",
                                           "\"fault\": \"MALFORMED_RESPONSE_CHUNK\"" };
-    size_t before = count_descriptors();
+    size_t before = count_descriptors(NULL);
     for (size_t i = 0; i < COUNT(faults); i++) {
         HTTP_CLIENT c = HTTP_CLIENT_INIT;
         faulty_must_arm("{ \"after_bytes\": 6 }", faults[i]);
@@ -306,7 +298,7 @@ static void ended_connection_serves_no_other_request(void **state)
         assert_int_equal(http_client_until_end(&c), 0);
         assert_string_equal(c.why, "end");
         get(&c, "/whole");
-        assert_true(descriptors_fall_to(before + 1));
+        assert_true(comes_down_to(count_descriptors, NULL, before + 1));
         assert_int_equal(faulty_begun(&faulty_site), 1);
     }
 }
