@@ -34,7 +34,7 @@
 #define HELD_WORKERS 2              /* the queue of `first`, and the connection in its master's hand */
 #define WORTH_TWO 128               /* up to so many workers are started at once */
 #define FEW_STREAMS (FEW_WORKERS / 2) /* when there will never be more workers */
-#define MASTER_LIMIT_NS (2 * NS_PER_S)
+#define MASTER_LIMIT_NS (30 * NS_PER_S)  /* a busy machine may take seconds to run a thread behind a thousand others */
 #define DRAIN_LIMIT_NS (500 * NS_PER_MS)
 #define DRAIN_STEP_NS (2 * NS_PER_MS)
 #define MAX_HEAD_BYTES 16384
