@@ -537,6 +537,14 @@ static void more_idle_connections_than_workers_do_not_lock_the_server(void **sta
         http_client_close(&clients[i]);
 }
 
+static void open_waits(struct http_client *clients, int count)
+{
+    for (int i = 0; i < count; i++) {
+        site_join(&site, &clients[i]);
+        assert_int_equal(http_client_text(&clients[i], "GET /wait HTTP/1.1\r\n" HOST "\r\n"), 0);
+    }
+}
+
 static void idle_connections_make_room_for_those_with_work(void **state)
 {
     (void) state;
@@ -549,10 +557,7 @@ static void idle_connections_make_room_for_those_with_work(void **state)
         assert_int_equal(http_client_answer(&idle[i], &a, false), 0);
         assert_false(a.closes);
     }
-    for (int i = 0; i < BUSY; i++) {
-        site_join(&site, &busy[i]);
-        assert_int_equal(http_client_text(&busy[i], "GET /wait HTTP/1.1\r\n" HOST "\r\n"), 0);
-    }
+    open_waits(busy, BUSY);
     assert_true(site_await(&site, SITE_OPENED, BUSY, 10000));
     site_release(&site);
     for (int i = 0; i < BUSY; i++) {
@@ -561,6 +566,33 @@ static void idle_connections_make_room_for_those_with_work(void **state)
         assert_string_equal(a.body.data, "waited");
         http_client_close(&busy[i]);
     }
+    for (int i = 0; i < IDLE; i++)
+        http_client_close(&idle[i]);
+}
+
+/* A client that is slow to look sends its next request on a connection that has been ended meanwhile, and most do not
+   send it again. */
+static void idle_connections_are_left_alone_while_a_worker_is_free(void **state)
+{
+    (void) state;
+    enum { BUSY = 80, LATE = 10, IDLE = 10, LOOK_MS = 1500 };   /* of 94 workers more than nine tenths, and not all */
+    struct http_client idle[IDLE], busy[BUSY];
+    struct pollfd looks[IDLE];
+    open_waits(busy, BUSY - LATE);
+    assert_true(site_await(&site, SITE_OPENED, BUSY - LATE, 10000));
+    for (int i = 0; i < IDLE; i++) {
+        HTTP_ANSWER a = { 0 };
+        site_join(&site, &idle[i]);
+        site_ask(&idle[i], &a, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
+        assert_false(a.closes);
+        looks[i] = (struct pollfd) { .fd = idle[i].fd, .events = POLLIN };
+    }
+    open_waits(busy + BUSY - LATE, LATE);
+    assert_true(site_await(&site, SITE_OPENED, BUSY, 10000));
+    assert_int_equal(poll(looks, IDLE, LOOK_MS), 0);
+    site_release(&site);
+    for (int i = 0; i < BUSY; i++)
+        http_client_close(&busy[i]);
     for (int i = 0; i < IDLE; i++)
         http_client_close(&idle[i]);
 }
@@ -588,6 +620,7 @@ int main(void)
         TEST(clients_that_vanish_in_mid_request_leave_nothing),
         TEST(more_idle_connections_than_workers_do_not_lock_the_server),
         TEST(idle_connections_make_room_for_those_with_work),
+        TEST(idle_connections_are_left_alone_while_a_worker_is_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,10 @@
 #define NEVER_NS INT64_MAX
 #define MAX_HOLE 4096                     /* so many unused numbers in a row: no more descriptors behind them */
 #define WAKE_EVERY_NS (50 * NS_PER_MS)
-#define EVICT_IDLE_NS (1 * NS_PER_S)      /* an idle connection younger than this may have a request under way */
+/* An idle connection younger than this may have a request under way: also of a client that is slow to see that the
+   connection has been ended.  When no worker is free somebody may be waiting, so there is less patience. */
+#define EVICT_IDLE_NS (5 * NS_PER_S)
+#define EVICT_IDLE_FULL_NS (1 * NS_PER_S)
 
 /* ---- finding the socket --------------------------------------------------------------- */
 
@@ -111,6 +114,12 @@ static bool is_crowded(const struct conn_table *table)
     return table->count > table->comfortable;
 }
 
+/* When crowded: how long a connection may be idle. */
+static int64_t idle_limit_ns(const struct conn_table *table)
+{
+    return table->count >= table->workers ? EVICT_IDLE_FULL_NS : EVICT_IDLE_NS;
+}
+
 struct http_conn *conns_add(struct http_server *server)
 {
     struct conn_table *table = &server->conns;
@@ -180,20 +189,21 @@ void conns_end_request(struct http_conn *conn)
     pthread_mutex_lock(&table->lock);
     conn->waiting_since_ns = now;
     conn->was_used = true;
-    if (is_crowded(table) && now + EVICT_IDLE_NS < table->next_wake_ns)
+    if (is_crowded(table) && now + idle_limit_ns(table) < table->next_wake_ns)
         pthread_cond_signal(&table->changed);
     pthread_mutex_unlock(&table->lock);
 }
 
-static unsigned comfortable_with(unsigned workers)
+static void set_workers(struct conn_table *table, unsigned workers)
 {
-    return workers - workers / 10;
+    table->workers = workers;
+    table->comfortable = workers - workers / 10;
 }
 
 void conns_set_workers(struct conn_table *table, unsigned workers)
 {
     pthread_mutex_lock(&table->lock);
-    table->comfortable = comfortable_with(workers);
+    set_workers(table, workers);
     pthread_cond_signal(&table->changed);
     pthread_mutex_unlock(&table->lock);
 }
@@ -295,7 +305,7 @@ static int64_t end_of_patience(const struct conn_table *table, const struct http
     if (conn->deadline_ns != 0)
         return conn->deadline_ns;
     bool is_idle = conn->was_used && conn->fd >= 0 && conn->waiting_since_ns != 0;
-    return is_idle && is_crowded(table) ? conn->waiting_since_ns + EVICT_IDLE_NS : NEVER_NS;
+    return is_idle && is_crowded(table) ? conn->waiting_since_ns + idle_limit_ns(table) : NEVER_NS;
 }
 
 /* Shut those who are late and, when workers run short, some of those that are idle.  Returns when to look again. */
@@ -352,7 +362,8 @@ static void *watch(void *arg)
 
 int conns_init(struct conn_table *table, unsigned workers, struct err *err)
 {
-    *table = (struct conn_table) { .next_wake_ns = NEVER_NS, .comfortable = comfortable_with(workers) };
+    *table = (struct conn_table) { .next_wake_ns = NEVER_NS };
+    set_workers(table, workers);
     pthread_condattr_t monotonic;
     pthread_mutex_init(&table->lock, NULL);
     pthread_condattr_init(&monotonic);
