@@ -27,6 +27,7 @@
 #include "warden/wire.h"
 
 #define ROUND_MS     20    /* between two rounds of killing when no child ends */
+#define HUNTS        100   /* looks at our children, some 10 us each, before all of /proc is read */
 #define GIVE_UP_MS   5000  /* on what may not be killed, or does not die of it */
 
 extern char **environ;
@@ -215,6 +216,17 @@ static bool reap(struct warden *w)
     }
 }
 
+/* False: nobody is left. */
+static bool hunt_children(struct warden *w)
+{
+    bool any = reap(w);
+    for (int i = 0; any && i < HUNTS; i++) {
+        tree_kill_children();
+        any = reap(w);
+    }
+    return any;
+}
+
 /* Kill until nobody is left, however fast they fork.  Returns how many had to be left. */
 static int end_everything(struct warden *w)
 {
@@ -222,7 +234,7 @@ static int end_everything(struct warden *w)
     int64_t until = now_ms() + GIVE_UP_MS;
     kill(-w->leader, SIGKILL);
     do {
-        if (!reap(w))
+        if (!hunt_children(w))
             return 0;
         refused = tree_kill();
         struct pollfd fd = { .fd = w->signals, .events = POLLIN };
