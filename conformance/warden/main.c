@@ -27,7 +27,7 @@
 #include "warden/wire.h"
 
 #define ROUND_MS     20    /* between two rounds of killing when no child ends */
-#define HUNTS        100   /* looks at our children, some 10 us each, before all of /proc is read */
+#define HUNTS        100   /* looks at our children, some 13 us each, before all of /proc is read */
 #define GIVE_UP_MS   5000  /* on what may not be killed, or does not die of it */
 
 extern char **environ;

@@ -7,8 +7,8 @@
 #ifndef STANDBOX_WARDEN_TREE_H
 #define STANDBOX_WARDEN_TREE_H
 
-/* Send SIGKILL to every child, orphans among them.  Cheap enough to be done again and again: one that forks and ends all the
-   time becomes our child for less time than it takes to read all of /proc.  Does nothing on a kernel that does not list
+/* Send SIGKILL to every child, orphans among them.  Cheap enough to be done again and again: one that forks and ends all
+   the time is our child for less time than it takes to read all of /proc.  Does nothing on a kernel that does not list
    children (CONFIG_PROC_CHILDREN). */
 void tree_kill_children(void);
 

@@ -109,9 +109,15 @@ static void remember_spare(struct conn_table *table, int fd)
     table->spare[table->spares++] = fd;
 }
 
+/* More connections than this: workers run short. */
+static unsigned comfortable(const struct conn_table *table)
+{
+    return table->workers - table->workers / 10;
+}
+
 static bool is_crowded(const struct conn_table *table)
 {
-    return table->count > table->comfortable;
+    return table->count > comfortable(table);
 }
 
 /* When crowded: how long a connection may be idle. */
@@ -194,16 +200,10 @@ void conns_end_request(struct http_conn *conn)
     pthread_mutex_unlock(&table->lock);
 }
 
-static void set_workers(struct conn_table *table, unsigned workers)
-{
-    table->workers = workers;
-    table->comfortable = workers - workers / 10;
-}
-
 void conns_set_workers(struct conn_table *table, unsigned workers)
 {
     pthread_mutex_lock(&table->lock);
-    set_workers(table, workers);
+    table->workers = workers;
     pthread_cond_signal(&table->changed);
     pthread_mutex_unlock(&table->lock);
 }
@@ -312,7 +312,7 @@ static int64_t end_of_patience(const struct conn_table *table, const struct http
 static int64_t shut_overdue(struct conn_table *table)
 {
     int64_t now = mono_ns(), next = NEVER_NS;
-    unsigned excess = is_crowded(table) ? table->count - table->comfortable : 0;
+    unsigned excess = is_crowded(table) ? table->count - comfortable(table) : 0;
     for (struct http_conn *c = table->first; c != NULL; c = c->next) {
         bool evicts;
         int64_t end = end_of_patience(table, c, &evicts);
@@ -362,8 +362,7 @@ static void *watch(void *arg)
 
 int conns_init(struct conn_table *table, unsigned workers, struct err *err)
 {
-    *table = (struct conn_table) { .next_wake_ns = NEVER_NS };
-    set_workers(table, workers);
+    *table = (struct conn_table) { .next_wake_ns = NEVER_NS, .workers = workers };
     pthread_condattr_t monotonic;
     pthread_mutex_init(&table->lock, NULL);
     pthread_condattr_init(&monotonic);

@@ -51,7 +51,7 @@ struct conn_table {
     pthread_cond_t changed;         /* the watchdog sleeps on it */
     pthread_t watchdog;
     struct http_conn *first;
-    unsigned count, workers, comfortable;   /* more than `comfortable`: workers run short */
+    unsigned count, workers;        /* a connection holds a worker as long as it is open */
     int64_t next_wake_ns;           /* when the watchdog looks again */
     bool ending, waking;
     int port;                       /* our sockets' own, for waking those that nobody has found yet */
