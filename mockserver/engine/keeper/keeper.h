@@ -18,7 +18,8 @@
 
 #include "engine/keeper_wire.h"
 
-#define KEEPER_MAX_SPAWNERS 4
+#define KEEPER_MIN_SPAWNERS 4
+#define KEEPER_MAX_SPAWNERS 8
 #define TABLE_BUCKETS 256
 
 /* A main process of ours: known from its start until it is reaped, and its number after that while

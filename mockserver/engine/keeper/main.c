@@ -145,11 +145,17 @@ static void *spawner_main(void *arg)
     spawner_run(start->keeper, start->spawner);
 }
 
+/* One stands still while its child is on the way to its program: one for each processor would leave some of them idle. */
+static int spawners_for(long processors)
+{
+    long want = 2 * processors;
+    return want < KEEPER_MIN_SPAWNERS ? KEEPER_MIN_SPAWNERS : want > KEEPER_MAX_SPAWNERS ? KEEPER_MAX_SPAWNERS : (int) want;
+}
+
 static void start_spawners(struct keeper *k)
 {
     static struct spawner_start starts[KEEPER_MAX_SPAWNERS];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    k->spawner_count = cores < 2 ? 2 : cores > KEEPER_MAX_SPAWNERS ? KEEPER_MAX_SPAWNERS : (int) cores;
+    k->spawner_count = spawners_for(sysconf(_SC_NPROCESSORS_ONLN));
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 256 * 1024);
