@@ -145,7 +145,7 @@ static void *spawner_main(void *arg)
     spawner_run(start->keeper, start->spawner);
 }
 
-/* One stands still while its child is on the way to its program: one for each processor would leave some of them idle. */
+/* One stands still while its child is on the way to its program, so there are more of them than processors. */
 static int spawners_for(long processors)
 {
     long want = 2 * processors;
