@@ -20,6 +20,7 @@
 #include "admin/admin.h"
 #include "base/jsonw.h"
 #include "base/text.h"
+#include "engine/background.h"
 #include "engine/engine.h"
 #include "lanes/lane.h"
 #include "lanes/puppeteer.h"
@@ -46,6 +47,7 @@ static const struct scenario_hooks hooks = { .check_steps = load_check_steps, .s
 struct server {
     const struct options *options;
     enum isolation isolation;
+    bool in_background;
     struct buf state_dir;
     char made_up_token[TOKEN_DIGITS + 1];
     const char *token;
@@ -244,6 +246,7 @@ static int start_engine(struct server *s, struct err *err)
         .isolation = s->isolation,
         .state_dir = buf_cstr(&s->state_dir),
         .clock = s->clock,
+        .in_background = s->in_background,
     };
     return engine_new(&s->engine, &config, err);
 }
@@ -543,6 +546,7 @@ static int serve(const struct options *options, const struct load_list *scenario
     struct server server = { .options = options, .state_dir = BUF_INIT };
     struct err err = ERR_INIT;
     set_limits();
+    server.in_background = background_enter();
     block_signals(&watch.signals);
     int status = run(&server, scenarios, &watch, &err);
     if (err.code != ERR_NONE)

@@ -481,5 +481,7 @@ void sandbox_home_command(const struct sandbox_home *home, const struct host_too
         string_list_add(argv, "%s", programs->keeper);
     list_add_all(argv, (const char *const[]) { "--socket", "3", "--nofile", LIMIT_OPEN_FILES,
                                                "--fsize", LIMIT_FILE_BYTES, NULL });
+    if (programs->keeper_is_in_background)
+        string_list_add(argv, "--in-background");
     add_path(home, tools, env);
 }

@@ -59,7 +59,7 @@ void sandbox_home_remove(const struct sandbox_home *home);
 void sandbox_home_free(struct sandbox_home *home);
 
 /* Programs of ours that a sandbox gets; real paths on the host. */
-struct own_programs { const char *keeper; const char *puppet /* NULL: none */; };
+struct own_programs { const char *keeper; bool keeper_is_in_background; const char *puppet /* NULL: none */; };
 
 /* The keeper's command line and environment. */
 void sandbox_home_command(const struct sandbox_home *home, const struct host_tools *tools,

@@ -139,7 +139,8 @@ static int start_keeper(struct sandbox *s, const struct sandbox_spec *spec, stru
     struct engine *engine = s->engine;
     struct string_list argv = { 0 }, env = { 0 };
     struct link *link = NULL;
-    struct own_programs programs = { .keeper = engine->keeper_path, .puppet = engine->puppet_path };
+    struct own_programs programs = { .keeper = engine->keeper_path, .puppet = engine->puppet_path,
+                                     .keeper_is_in_background = engine->config.in_background };
     sandbox_home_command(s->home, &engine->tools, &programs, spec, &argv, &env);
     struct link_config config = { .reactor = engine->reactor, .argv = argv.items, .env = env.items,
                                   .on_report = sandbox_on_report, .on_end = sandbox_on_link_end, .arg = s };

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -416,6 +417,32 @@ static void the_state_folder_is_gone_afterwards(void **state)
         fail_msg("left something in %s: %s", folder, strerror(errno));
 }
 
+/* The ones of libraries, too. */
+static void every_thread_is_in_the_background(void **state)
+{
+    (void) state;
+    struct program program;
+    json_free(start_server(&program, plain, environ));
+    char folder[64];
+    snprintf(folder, sizeof folder, "/proc/%d/task", (int) program.pid);
+    DIR *dir = opendir(folder);
+    assert_non_null(dir);
+    size_t count = 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        if (e->d_name[0] == '.')
+            continue;
+        int policy = sched_getscheduler((pid_t) strtol(e->d_name, NULL, 10));
+        if (policy < 0 && errno == ESRCH)
+            continue;
+        assert_int_equal(policy, SCHED_BATCH);
+        count++;
+    }
+    closedir(dir);
+    assert_true(count > 2);
+    kill(program.pid, SIGTERM);
+    assert_ends_well(&program);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +461,7 @@ int main(void)
         cmocka_unit_test(an_ignored_hangup_stays_ignored),
         cmocka_unit_test(a_reader_that_goes_away_does_not_end_it),
         cmocka_unit_test(the_state_folder_is_gone_afterwards),
+        cmocka_unit_test(every_thread_is_in_the_background),
     };
     return cmocka_run_group_tests_name("program", tests, NULL, NULL);
 }

@@ -213,12 +213,14 @@ static int keeper_main(int argc, char **argv)
     static const struct option options[] = {
         { "socket", required_argument, NULL, 's' }, { "pid-namespace", no_argument, NULL, 'p' },
         { "nofile", required_argument, NULL, 'n' }, { "nproc", required_argument, NULL, 'u' },
-        { "fsize", required_argument, NULL, 'f' },  { 0 },
+        { "fsize", required_argument, NULL, 'f' },  { "in-background", no_argument, NULL, 'b' },
+        { 0 },
     };
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case 's': keeper.sock = (int) strtol(optarg, NULL, 10); break;
+        case 'b': keeper.in_background = true; break;
         case 'p': keeper.pid_namespace = true; break;
         case 'n': limit(RLIMIT_NOFILE, optarg); break;
         case 'u': limit(RLIMIT_NPROC, optarg); break;

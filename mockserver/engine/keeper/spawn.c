@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/background.h"
 #include "engine/keeper/keeper.h"
 
 #define CHILD_STACK_BYTES (64u * 1024u)
@@ -24,6 +25,7 @@
 /* Everything the child needs, made before it exists: between vfork and exec it may not allocate. */
 struct child_plan {
     const struct keeper_request *request;
+    bool leaves_background;
     const char *cwd;
     char **argv, **env;
     char *candidates[MAX_CANDIDATES];   /* programs to try, NULL-terminated */
@@ -108,6 +110,8 @@ static int child_main(void *arg)
 {
     struct child_plan *plan = arg;
     child_signals();
+    if (plan->leaves_background)
+        background_leave();
     setsid();
     child_files(plan);
     int rc = child_user(plan->request);
@@ -303,7 +307,7 @@ static bool fds_fit(const struct keeper_request *request, size_t fd_count)
 void spawn_serve(struct keeper *k, struct spawner *s, const struct keeper_request *request, char *text,
                  int *fds, size_t fd_count)
 {
-    struct child_plan plan = { .request = request, .in = -1, .out = -1, .err_fd = -1, .pty_slave = -1 };
+    struct child_plan plan = { .request = request, .leaves_background = k->in_background, .in = -1, .out = -1, .err_fd = -1, .pty_slave = -1 };
     char *body = map_text(request, text, fds, fd_count);
     char **lists = calloc((size_t) request->argc + request->envc + 2, sizeof *lists);
     char *at = body;

@@ -1,5 +1,6 @@
 """Processes: run, start, find, wait, signal, feed.  (n) = check number of the wire page."""
 
+import os
 import time
 
 import pytest
@@ -32,6 +33,12 @@ def test_exec_fills_every_field(sandbox):
     assert (result.status, result.exit_code, result.error) == ("exited", 0, None)
     assert (result.stdout, result.stderr) == ("out\n", "err\n")
     assert before - 5 <= result.started_at <= result.completed_at <= now_ms() + 5
+
+
+def test_a_command_is_scheduled_as_usual(sandbox):
+    """The server and its keepers are background work; what a command does must not depend on that."""
+    ours = os.sched_getscheduler(0)
+    assert sandbox.exec("cut -d' ' -f41 /proc/self/stat").stdout == f"{ours}\n"
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 126, 127, 128, 255])
