@@ -40,7 +40,7 @@ struct engine_config {
     const char *puppet_path;      /* the standbox-puppet program; NULL: beside this executable */
     size_t log_memory_bytes;      /* budget for all output logs together; beyond it they go to disk (0: 64 MiB) */
     uint64_t log_limit_bytes;     /* most output kept of one process (0: 1 GiB); the oldest goes first */
-    bool in_background;           /* this program is (background.h): so its keepers are too, and commands are not */
+    bool in_background;           /* background.h: who calls engine_new is, so keepers are; commands are not to be */
     unsigned keep_finished;       /* finished processes remembered per sandbox (0: 1000); oldest forgotten first */
 };
 

@@ -44,7 +44,7 @@ struct keeper {
     int sock;
     pid_t self;
     bool pid_namespace;        /* we are pid 1: kill(-1) reaches exactly the sandbox */
-    bool in_background;        /* ... which children are not to be */
+    bool in_background;        /* background.h: our threads are, as the server's; children are not to be */
     pthread_mutex_t lock;      /* the table, spawners' `starting` */
     pthread_cond_t changed;    /* a spawner finished, or `childless` changed */
     uint64_t starts;           /* how many children were started */
