@@ -261,12 +261,13 @@ static void python_is_there_when_the_host_has_python3(void **state)
         assert_text(o.out, "42\n");
 }
 
-/* At most: the machine's own hard limits may be lower. */
 /* The policy is field 41 of stat; the keeper's name has no blank in it. */
-static void assert_policies(struct world *w, const char *keepers_and_its_own)
+static void assert_policies(struct world *w, int keepers, int commands)
 {
+    char expected[32];
+    snprintf(expected, sizeof expected, "%d\n%d\n", keepers, commands);
     OUTCOME o = world_run(w, "for p in $PPID $$; do set -- $(cat /proc/$p/stat); shift 40; echo $1; done");
-    assert_text(o.out, keepers_and_its_own);
+    assert_text(o.out, expected);
 }
 
 static int in_background(void **state)
@@ -285,9 +286,7 @@ static int out_of_background(void **state)
 
 static void the_keeper_is_in_the_background_and_a_command_is_not(void **state)
 {
-    BUF_AUTO policies = BUF_INIT;
-    buf_printf(&policies, "%d\n%d\n", SCHED_BATCH, SCHED_OTHER);
-    assert_policies(*state, buf_cstr(&policies));
+    assert_policies(*state, SCHED_BATCH, SCHED_OTHER);
 }
 
 static int with_a_chosen_policy(void **state)
@@ -302,11 +301,10 @@ static int with_a_chosen_policy(void **state)
 /* Who starts the server with a policy means its commands. */
 static void a_policy_that_was_chosen_is_a_commands_too(void **state)
 {
-    BUF_AUTO policies = BUF_INIT;
-    buf_printf(&policies, "%d\n%d\n", SCHED_BATCH, SCHED_BATCH);
-    assert_policies(*state, buf_cstr(&policies));
+    assert_policies(*state, SCHED_BATCH, SCHED_BATCH);
 }
 
+/* At most: the machine's own hard limits may be lower. */
 static void resources_are_limited(void **state)
 {
     OUTCOME o = world_run(*state, "ulimit -c; ulimit -n; ulimit -f; ulimit -u");
@@ -435,8 +433,10 @@ int main(void)
         T(bad_user_numbers_do_not_run_as_somebody_else),
         T(python_is_there_when_the_host_has_python3),
         T(resources_are_limited),
-        cmocka_unit_test_setup_teardown(the_keeper_is_in_the_background_and_a_command_is_not, in_background, out_of_background),
-        cmocka_unit_test_setup_teardown(a_policy_that_was_chosen_is_a_commands_too, with_a_chosen_policy, out_of_background),
+        cmocka_unit_test_setup_teardown(the_keeper_is_in_the_background_and_a_command_is_not,
+                                        in_background, out_of_background),
+        cmocka_unit_test_setup_teardown(a_policy_that_was_chosen_is_a_commands_too,
+                                        with_a_chosen_policy, out_of_background),
         T(ids_find_processes_and_unknown_ids_do_not),
         T(the_list_is_newest_first_and_keeps_finished_ones),
         cmocka_unit_test_setup_teardown(the_oldest_finished_process_is_forgotten_first, remember_two, world_teardown),

@@ -307,7 +307,8 @@ static bool fds_fit(const struct keeper_request *request, size_t fd_count)
 void spawn_serve(struct keeper *k, struct spawner *s, const struct keeper_request *request, char *text,
                  int *fds, size_t fd_count)
 {
-    struct child_plan plan = { .request = request, .leaves_background = k->in_background, .in = -1, .out = -1, .err_fd = -1, .pty_slave = -1 };
+    struct child_plan plan = { .request = request, .leaves_background = k->in_background,
+                               .in = -1, .out = -1, .err_fd = -1, .pty_slave = -1 };
     char *body = map_text(request, text, fds, fd_count);
     char **lists = calloc((size_t) request->argc + request->envc + 2, sizeof *lists);
     char *at = body;
